@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/labels.h"
@@ -122,6 +123,7 @@ struct BinaryExpr : Expr {
   ExprPtr lhs, rhs;
   std::optional<VectorMatching> matching;  // set when both sides are vectors
   bool return_bool = false;
+  ValueType result_type = ValueType::kNone;  // set by the parser, so that type() of a long chain is one step; kNone: worked out from the sides
 };
 
 struct UnaryExpr : Expr {
@@ -139,7 +141,9 @@ struct ParenExpr : Expr {
 struct FunctionSignature {
   std::string_view name;
   std::vector<ValueType> arg_types;
-  int variadic = 0;  // 0: exactly arg_types; n>0: up to n of the last may be left out (upstream's meaning); -1: any number of the last
+  // 0: exactly arg_types. Otherwise the last of arg_types may be left out or repeated: with n > 0
+  // at most size - 1 + n arguments in all, with -1 any number.
+  int variadic = 0;
   ValueType return_type = ValueType::kVector;
   bool experimental = false;
 };
