@@ -4,9 +4,16 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <unistd.h>
+
+#include "base/result.h"
+
+namespace prom {
+inline std::ostream& operator<<(std::ostream& out, Errc code) { return out << "Errc " << static_cast<int>(code); }
+}  // namespace prom
 
 namespace prom::testing {
 

@@ -30,7 +30,8 @@ inline constexpr int kMaxFloatText = 352;
 // strconv 'f', -1: never an exponent. NaN, +Inf, -Inf.
 char* WriteFloatF(char* out, double v);
 std::string FormatFloatF(double v);
-// strconv 'g', -1: exponent when < 1e-4 or >= 1e21 ("1e+21", "1e-07").
+// strconv 'g', -1: exponent when |v| < 1e-4 or >= 1e6 ("1e-07", "1.5e+06"), as
+// exposition pages of Go programs have it.
 char* WriteFloatG(char* out, double v);
 std::string FormatFloatG(double v);
 // As the JSON of the HTTP API writes a sample value: exponent only if

@@ -8,6 +8,8 @@
 namespace prom {
 
 bool IsValidUtf8(std::string_view s);
+// Each byte that is not part of valid UTF-8 becomes U+FFFD: how Go's regexp reads it.
+std::string ToValidUtf8(std::string_view s);
 std::vector<std::string_view> Split(std::string_view s, char separator);
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);
 std::string_view TrimSpace(std::string_view s);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/labels.h"
 
 namespace prom {
 

@@ -1,0 +1,5 @@
+find_package(yaml-cpp REQUIRED)
+target_link_libraries(conformance_model PRIVATE yaml-cpp)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+target_link_libraries(conformance_model PRIVATE PkgConfig::RE2)

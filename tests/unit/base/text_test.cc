@@ -1,0 +1,47 @@
+#include <boost/test/unit_test.hpp>
+
+#include "base/crc32c.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/strings.h"
+
+using namespace prom;
+
+// The check value of CRC-32C is that of "123456789" (RFC 3720, B.4 has the zero block).
+BOOST_AUTO_TEST_CASE(crc32c_known_values) {
+  BOOST_TEST(Crc32c("123456789") == 0xe3069283u);
+  BOOST_TEST(Crc32c(std::string(32, '\0')) == 0x8a9136aau);
+  BOOST_TEST(Crc32c(std::string(32, '\xff')) == 0x62a8ab43u);
+  std::string long_text;
+  for (int i = 0; i < 5000; ++i) long_text.push_back(static_cast<char>(i * 7 + i / 256));
+  // In one go (three lanes) and byte by byte (none) must agree.
+  std::uint32_t stepwise = 0;
+  for (char c : long_text) stepwise = Crc32c(&c, 1, stepwise);
+  BOOST_TEST(Crc32c(long_text) == stepwise);
+}
+
+BOOST_AUTO_TEST_CASE(hashes_known_values) {
+  BOOST_TEST(XxHash64("") == 0xef46db3751d8e999ull);
+  BOOST_TEST(Md5Tail64("") == 0xe9800998ecf8427eull);  // md5("") = d41d8cd98f00b204 e9800998ecf8427e
+  BOOST_TEST(Fnv1a64("a") == 0xaf63dc4c8601ec8cull);
+}
+
+BOOST_AUTO_TEST_CASE(utf8) {
+  for (const char* ok : {"", "abc", "\u00e9", "\u20ac", "\U0001f600"}) BOOST_TEST(IsValidUtf8(ok));
+  for (const char* bad : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "abc\xe2\x82"}) BOOST_TEST(!IsValidUtf8(bad));
+  BOOST_TEST(Quote("a\"b\\c\n\x01\xff\u00e9") == "\"a\\\"b\\\\c\\n\\x01\\xff\u00e9\"");
+}
+
+BOOST_AUTO_TEST_CASE(json_round_trip) {
+  std::string out;
+  JsonWriter json(&out);
+  json.BeginObject().Field("a", 1).Key("b").BeginArray().String("x\"\n\xff").Float(1.5).Float(1.0 / 0.0).Bool(true).Null().EndArray().EndObject();
+  BOOST_TEST(out == "{\"a\":1,\"b\":[\"x\\\"\\n\xef\xbf\xbd\",1.5,\"+Inf\",true,null]}");
+  auto parsed = ParseJson(out);
+  BOOST_TEST_REQUIRE(bool(parsed));
+  BOOST_TEST(parsed->NumberOr("a", 0) == 1);
+  BOOST_TEST(parsed->Find("b")->items.size() == 5u);
+  BOOST_TEST(ParseJson("\"\\ud83d\\ude00\"")->text == "\U0001f600");
+  for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "01x", "\"\x01\"", "nul", "1 2", "+1", "\"\\q\""}) BOOST_TEST_CONTEXT("in=" << bad) BOOST_TEST(!ParseJson(bad));
+  BOOST_TEST(!ParseJson(std::string(100000, '[')));
+}
