@@ -1,8 +1,6 @@
 #include "exposition/write_text.h"
 
 #include <charconv>
-#include <cmath>
-#include <cstring>
 
 #include "base/number.h"
 #include "model/labels.h"
@@ -42,14 +40,6 @@ void AppendInt(std::string* out, std::int64_t value) {
 }
 
 void AppendFloat(std::string* out, double value) {
-  // Small whole numbers are most of a page, and print the same as integers.
-  if (std::fabs(value) < 1e15) {
-    const auto whole = static_cast<std::int64_t>(value);
-    if (static_cast<double>(whole) == value && (whole != 0 || !std::signbit(value))) {
-      AppendInt(out, whole);
-      return;
-    }
-  }
   char buffer[kMaxFloatText];
   const char* end = WriteFloatG(buffer, value);
   out->append(buffer, static_cast<std::size_t>(end - buffer));
