@@ -1,0 +1,363 @@
+// One Session a connection, all of its steps on the single network thread. A
+// handler runs on the worker pool and posts its response back. While it runs the
+// session waits for readability: an end of file there means the client has gone.
+#include "net/http_server.h"
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+#include <charconv>
+#include <set>
+#include <thread>
+
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace prom::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using tcp = asio::ip::tcp;
+
+constexpr std::uint32_t kMaxHeaderBytes = 16 << 10;
+constexpr std::size_t kMaxHeaderFields = 100;
+constexpr std::size_t kCompressFrom = 1024;
+
+struct Address {
+  std::string host;
+  unsigned short port = 0;
+};
+
+Result<Address> ParseAddress(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const auto bad = [&] { return Error{Errc::kInvalid, "listen address " + Quote(text) + ": want host:port or :port"}; };
+  if (colon == std::string::npos) return bad();
+  Address out;
+  out.host = text.substr(0, colon);
+  if (out.host.size() >= 2 && out.host.front() == '[' && out.host.back() == ']') out.host = out.host.substr(1, out.host.size() - 2);
+  const char* end = text.data() + text.size();
+  const auto done = std::from_chars(text.data() + colon + 1, end, out.port);
+  if (done.ec != std::errc{} || done.ptr != end) return bad();
+  return out;
+}
+
+std::string EndpointText(const tcp::endpoint& e) {
+  const std::string host = e.address().to_string();
+  return (e.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(e.port());
+}
+
+bool AcceptsGzip(std::string_view header) {
+  for (std::string_view part : Split(header, ',')) {
+    const std::size_t semicolon = part.find(';');
+    const std::string_view name = TrimSpace(part.substr(0, semicolon));
+    if (!EqualIgnoreCase(name, "gzip")) continue;
+    const std::string_view rest = semicolon == std::string_view::npos ? std::string_view() : TrimSpace(part.substr(semicolon + 1));
+    return rest != "q=0" && rest != "q=0.0";
+  }
+  return false;
+}
+
+}  // namespace
+
+struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
+  class Session;
+
+  Impl(HttpServerOptions o, Handler h) : options(o), handler(std::move(h)), workers(o.workers) {}
+
+  Result<void> Bind(const std::string& text) {
+    PROM_ASSIGN(const Address address, ParseAddress(text));
+    beast::error_code ec;
+    tcp::endpoint endpoint(tcp::v6(), address.port);
+    const auto literal = asio::ip::make_address(address.host, ec);
+    if (address.host.empty()) {
+      // All interfaces, both families where the kernel has IPv6.
+    } else if (!ec) {
+      endpoint = tcp::endpoint(literal, address.port);
+    } else {
+      tcp::resolver resolver(io);
+      const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, ec);
+      if (ec || found.empty()) return Error{Errc::kInvalid, "listen address " + Quote(text) + ": " + ec.message()};
+      endpoint = *found.begin();
+    }
+    auto acceptor = std::make_unique<tcp::acceptor>(io);
+    acceptor->open(endpoint.protocol(), ec);
+    if (ec && address.host.empty()) {
+      endpoint = tcp::endpoint(tcp::v4(), address.port);
+      acceptor->open(endpoint.protocol(), ec);
+    } else if (!ec && address.host.empty()) {
+      acceptor->set_option(asio::ip::v6_only(false), ec);
+    }
+    if (!ec) acceptor->set_option(asio::socket_base::reuse_address(true), ec);
+    if (!ec) acceptor->bind(endpoint, ec);
+    if (!ec) acceptor->listen(asio::socket_base::max_listen_connections, ec);
+    if (ec) return Error{Errc::kIo, "listen on " + text + ": " + ec.message()};
+    acceptors.push_back(std::move(acceptor));
+    return {};
+  }
+
+  void Accept(tcp::acceptor& acceptor);
+
+  HttpServerOptions options;
+  Handler handler;
+  asio::io_context io{1};
+  asio::thread_pool workers;
+  std::vector<std::unique_ptr<tcp::acceptor>> acceptors;
+  std::set<Session*> sessions;  // network thread only
+  std::atomic<bool> stopping{false};
+  std::thread network;
+};
+
+class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::shared_ptr<Impl> server, tcp::socket socket) : server_(std::move(server)), stream_(std::move(socket)) {
+    server_->sessions.insert(this);
+    beast::error_code ec;
+    const auto remote = stream_.socket().remote_endpoint(ec);
+    if (!ec) remote_ = EndpointText(remote);
+  }
+  ~Session() { server_->sessions.erase(this); }
+
+  void Close() {
+    if (canceled_) canceled_->store(true);
+    beast::error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.close();
+  }
+
+  void ReadRequest() {
+    parser_.emplace();
+    parser_->header_limit(kMaxHeaderBytes);
+    parser_->body_limit(server_->options.max_body_bytes);
+    if (buffer_.size() > 0) return ReadHeader();  // pipelined: already begun
+    // Idle until the first byte comes, then the header has its own deadline.
+    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    stream_.async_read_some(buffer_.prepare(4096), [self = this->shared_from_this()](beast::error_code ec, std::size_t n) {
+      if (ec) return self->Close();
+      self->buffer_.commit(n);
+      self->ReadHeader();
+    });
+  }
+
+ private:
+  void ReadHeader() {
+    stream_.expires_after(std::chrono::milliseconds(server_->options.header_timeout_ms));
+    http::async_read_header(stream_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnHeader(ec); });
+  }
+
+  void OnHeader(beast::error_code ec) {
+    if (ec == http::error::end_of_stream || ec == beast::error::timeout || ec == asio::error::operation_aborted) return Close();
+    if (ec == http::error::body_limit) return Refuse(http::status::payload_too_large, "request body too large");
+    if (ec == http::error::header_limit) return Refuse(http::status::request_header_fields_too_large, "request header too large");
+    if (ec) {
+      if (ec.category() == http::make_error_code(http::error::bad_method).category()) return Refuse(http::status::bad_request, "malformed request: " + ec.message());
+      return Close();
+    }
+    const auto& header = parser_->get();
+    if (static_cast<std::size_t>(std::distance(header.begin(), header.end())) > kMaxHeaderFields)
+      return Refuse(http::status::request_header_fields_too_large, "too many request header fields");
+    if (header.count(http::field::content_length) > 0 && header.count(http::field::transfer_encoding) > 0)
+      return Refuse(http::status::bad_request, "both Content-Length and Transfer-Encoding");
+    if (header.version() < 10) return Refuse(http::status::bad_request, "unsupported HTTP version");
+    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    if (beast::iequals(header[http::field::expect], "100-continue")) {
+      continue_ = {http::status::continue_, 11};
+      http::async_write(stream_, continue_, [self = this->shared_from_this()](beast::error_code e, std::size_t) { e ? self->Close() : self->ReadBody(); });
+      return;
+    }
+    ReadBody();
+  }
+
+  void ReadBody() {
+    http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) {
+      if (ec == http::error::body_limit) return self->Refuse(http::status::payload_too_large, "request body too large");
+      if (ec == beast::error::timeout || ec == asio::error::operation_aborted || ec == asio::error::connection_reset) return self->Close();
+      if (ec) return self->Refuse(http::status::bad_request, "malformed request: " + ec.message());
+      self->Dispatch();
+    });
+  }
+
+  void Dispatch() {
+    const auto& message = parser_->get();
+    HttpRequest request;
+    request.method = std::string(message.method_string());
+    std::string_view target(message.target().data(), message.target().size());
+    if (target.starts_with("http://")) {  // absolute form
+      const std::size_t slash = target.find('/', 7);
+      target = slash == std::string_view::npos ? "/" : target.substr(slash);
+    }
+    target = target.substr(0, target.find('#'));
+    const std::size_t question = target.find('?');
+    request.raw_path = target.substr(0, question);
+    if (question != std::string_view::npos) request.query = target.substr(question + 1);
+    auto path = PercentDecode(request.raw_path, false);
+    if (!path) return Refuse(http::status::bad_request, path.error().message);
+    request.path = std::move(*path);
+    for (const auto& field : message) request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    request.body = message.body();
+    request.remote = remote_;
+    canceled_ = std::make_shared<std::atomic<bool>>(false);
+    request.canceled = canceled_;
+    head_ = message.method() == http::verb::head;
+    keep_alive_ = message.keep_alive();
+    version_ = message.version();
+    gzip_ = AcceptsGzip(request.Header("Accept-Encoding"));
+    busy_ = true;
+    stream_.expires_never();
+    WatchForClose();
+    asio::post(server_->workers, [self = this->shared_from_this(), request = std::move(request)] {
+      auto response = std::make_shared<HttpResponse>();
+      try {
+        *response = self->server_->handler(request);
+      } catch (const std::exception& e) {
+        // A handler must not throw; one that does costs its request only.
+        LogError("http", "request handler failed", {{"path", request.path}, {"err", e.what()}});
+        *response = HttpResponse::Text(500, "internal error\n");
+      }
+      if (self->gzip_ && response->body.size() >= kCompressFrom && !HasEncoding(*response)) {
+        response->body = Gzip(response->body);
+        response->headers.emplace_back("Content-Encoding", "gzip");
+        response->headers.emplace_back("Vary", "Accept-Encoding");
+      }
+      asio::post(self->server_->io, [self, response] { self->Respond(std::move(*response)); });
+    });
+  }
+
+  static bool HasEncoding(const HttpResponse& r) {
+    for (const auto& [name, value] : r.headers)
+      if (EqualIgnoreCase(name, "Content-Encoding")) return true;
+    return false;
+  }
+
+  void WatchForClose() {
+    stream_.socket().async_wait(tcp::socket::wait_read, [self = this->shared_from_this()](beast::error_code ec) {
+      if (ec || !self->busy_) return;
+      char byte;
+      const ssize_t n = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      // Pipelined bytes are no reason to cancel, and nothing more can be learned behind them.
+      if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) self->canceled_->store(true);
+    });
+  }
+
+  void Respond(HttpResponse response) {
+    busy_ = false;
+    beast::error_code ignored;
+    stream_.socket().cancel(ignored);  // the watch
+    if (canceled_->load() || server_->stopping) keep_alive_ = false;
+    out_ = {static_cast<http::status>(response.status), version_};
+    if (!response.content_type.empty()) out_.set(http::field::content_type, response.content_type);
+    for (const auto& [name, value] : response.headers) out_.insert(name, value);
+    out_.keep_alive(keep_alive_);
+    const std::size_t size = response.body.size();
+    out_.body() = head_ ? std::string() : std::move(response.body);
+    if (response.status != 204 && response.status != 304) out_.content_length(size);
+    Write();
+  }
+
+  void Refuse(http::status status, std::string text) {
+    out_ = {status, 11};
+    out_.set(http::field::content_type, "text/plain; charset=utf-8");
+    out_.keep_alive(false);
+    keep_alive_ = false;
+    head_ = false;
+    out_.body() = std::move(text) + "\n";
+    out_.prepare_payload();
+    Write();
+  }
+
+  void Write() {
+    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    const auto done = [self = this->shared_from_this()](beast::error_code ec, std::size_t) {
+      if (ec || !self->keep_alive_) return self->Close();
+      self->out_ = {};
+      self->ReadRequest();
+    };
+    if (head_) {
+      serializer_.emplace(out_);
+      serializer_->split(true);
+      http::async_write_header(stream_, *serializer_, done);
+    } else {
+      http::async_write(stream_, out_, done);
+    }
+  }
+
+  std::shared_ptr<Impl> server_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::string_body> out_;
+  http::response<http::empty_body> continue_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
+  std::shared_ptr<std::atomic<bool>> canceled_;
+  std::string remote_;
+  bool head_ = false, keep_alive_ = false, gzip_ = false, busy_ = false;
+  unsigned version_ = 11;
+};
+
+void HttpServer::Impl::Accept(tcp::acceptor& acceptor) {
+  acceptor.async_accept([self = shared_from_this(), &acceptor](beast::error_code ec, tcp::socket socket) {
+    if (self->stopping) return;
+    if (!ec) {
+      if (self->sessions.size() >= self->options.max_connections) {
+        socket.close(ec);  // over the limit: refused at once rather than left waiting
+      } else {
+        socket.set_option(tcp::no_delay(true), ec);
+        std::make_shared<Session>(self, std::move(socket))->ReadRequest();
+      }
+    } else if (ec == asio::error::no_descriptors) {
+      LogWarn("http", "cannot accept a connection", {{"err", ec.message()}});
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    self->Accept(acceptor);
+  });
+}
+
+HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Listen(const std::vector<std::string>& addresses, HttpServerOptions options, Handler handler) {
+  auto impl = std::make_shared<Impl>(options, std::move(handler));
+  for (const std::string& address : addresses) PROM_TRY(impl->Bind(address));
+  for (auto& acceptor : impl->acceptors) impl->Accept(*acceptor);
+  impl->network = std::thread([impl = impl.get()] { impl->io.run(); });
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::~HttpServer() { Stop(); }
+
+void HttpServer::Stop() {
+  if (impl_->stopping.exchange(true)) return;
+  asio::post(impl_->io, [impl = impl_] {
+    beast::error_code ignored;
+    for (auto& acceptor : impl->acceptors) acceptor->close(ignored);
+    // Close() may end a session, which takes itself out of the set.
+    const std::set<Impl::Session*> sessions = impl->sessions;
+    for (Impl::Session* session : sessions)
+      if (impl->sessions.count(session) > 0) session->Close();
+  });
+  impl_->workers.join();
+  if (impl_->network.joinable()) impl_->network.join();
+}
+
+std::vector<std::string> HttpServer::addresses() const {
+  std::vector<std::string> out;
+  for (const auto& acceptor : impl_->acceptors) {
+    beast::error_code ec;
+    const auto e = acceptor->local_endpoint(ec);
+    out.push_back(ec ? std::string() : EndpointText(e));
+  }
+  return out;
+}
+
+int HttpServer::port() const {
+  beast::error_code ec;
+  return impl_->acceptors.empty() ? 0 : impl_->acceptors.front()->local_endpoint(ec).port();
+}
+
+}  // namespace prom::net

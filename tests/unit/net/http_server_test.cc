@@ -1,0 +1,150 @@
+#include "net/http_server.h"
+
+#include <boost/test/unit_test.hpp>
+#include <arpa/inet.h>
+#include <chrono>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace prom;
+using namespace prom::net;
+
+namespace {
+
+// A raw client: what a server must survive cannot be said with a polite one.
+class Client {
+ public:
+  explicit Client(int port) {
+    fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    timeval limit{5, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_port = htons(static_cast<std::uint16_t>(port));
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    BOOST_TEST_REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
+  }
+  ~Client() { ::close(fd_); }
+  void Send(const std::string& s) { (void)!::send(fd_, s.data(), s.size(), MSG_NOSIGNAL); }
+  std::string ReadAll() {  // until the server closes
+    std::string out;
+    char buffer[4096];
+    for (ssize_t n; (n = ::recv(fd_, buffer, sizeof buffer, 0)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
+    return out;
+  }
+  std::string Ask(const std::string& request) {
+    Send(request);
+    return ReadAll();
+  }
+
+ private:
+  int fd_;
+};
+
+std::unique_ptr<HttpServer> Start(HttpServer::Handler handler, HttpServerOptions options = {}) {
+  auto server = HttpServer::Listen({"127.0.0.1:0"}, options, std::move(handler));
+  BOOST_TEST_REQUIRE(bool(server));
+  return std::move(*server);
+}
+
+HttpResponse Echo(const HttpRequest& r) {
+  std::string out = r.method + " " + r.path + "\n";
+  auto form = r.ParseForm();
+  if (!form) return HttpResponse::Text(400, form.error().message);
+  for (const auto& [k, v] : *form) out += k + "=" + v + "\n";
+  return HttpResponse::Text(200, out);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(get_post_head) {
+  auto server = Start(Echo);
+  const std::string end = "Host: x\r\nConnection: close\r\n\r\n";
+  std::string got = Client(server->port()).Ask("GET /a%20b?q=1%2B1&q=a+b HTTP/1.1\r\n" + end);
+  BOOST_TEST(got.starts_with("HTTP/1.1 200 OK\r\n"));
+  BOOST_TEST(got.ends_with("GET /a b\nq=1+1\nq=a b\n"));
+  got = Client(server->port()).Ask("POST /p?z=2 HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n" + end + "a=1");
+  BOOST_TEST(got.ends_with("POST /p\na=1\nz=2\n"));
+  got = Client(server->port()).Ask("HEAD /h HTTP/1.1\r\n" + end);
+  BOOST_TEST(got.find("Content-Length: 8\r\n") != std::string::npos);
+  BOOST_TEST(got.ends_with("\r\n\r\n"));
+  // Two in one write on one connection.
+  got = Client(server->port()).Ask("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\n" + end);
+  BOOST_TEST(got.find("GET /1\n") != std::string::npos);
+  BOOST_TEST(got.ends_with("GET /2\n"));
+}
+
+BOOST_AUTO_TEST_CASE(hostile_requests_get_an_error_and_the_server_lives) {
+  HttpServerOptions options;
+  options.max_body_bytes = 1000;
+  options.header_timeout_ms = 300;
+  auto server = Start(Echo, options);
+  struct Row { std::string request; const char* want; };
+  std::string many = "GET / HTTP/1.1\r\nHost: x\r\n";
+  for (int i = 0; i < 150; ++i) many += "A" + std::to_string(i) + ": b\r\n";
+  const Row rows[] = {
+      {"nonsense\r\n\r\n", "HTTP/1.1 400"},
+      {"GET / HTTP/1.1\r\nbad header line\r\n\r\n", "HTTP/1.1 400"},
+      {"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "HTTP/1.1 400"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n", "HTTP/1.1 413"},
+      {"GET / HTTP/1.1\r\nX: " + std::string(40000, 'a') + "\r\n\r\n", "HTTP/1.1 431"},
+      {many + "\r\n", "HTTP/1.1 431"},
+      {"GET / HTTP/1.1\r\nHost:", ""},  // never finished: closed at the header deadline
+  };
+  for (const Row& row : rows) BOOST_TEST_CONTEXT(row.request.substr(0, 40)) {
+      const std::string got = Client(server->port()).Ask(row.request);
+      BOOST_TEST(got.starts_with(row.want));
+    }
+  BOOST_TEST(Client(server->port()).Ask("GET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ends_with("GET /ok\n"));
+}
+
+BOOST_AUTO_TEST_CASE(handler_learns_that_its_client_left) {
+  std::atomic<bool> seen{false};
+  auto server = Start([&](const HttpRequest& r) {
+    for (int i = 0; i < 500 && !r.canceled->load(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    seen = r.canceled->load();
+    return HttpResponse::Text(200, "late");
+  });
+  {
+    Client c(server->port());
+    c.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  for (int i = 0; i < 100 && !seen; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  BOOST_TEST(seen);
+}
+
+BOOST_AUTO_TEST_CASE(stop_ends_running_handlers) {
+  auto server = Start([&](const HttpRequest& r) {
+    while (!r.canceled->load()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return HttpResponse::Text(200, "");
+  });
+  Client c(server->port());
+  c.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto start = std::chrono::steady_clock::now();
+  server->Stop();
+  BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(1)));
+}
+
+BOOST_AUTO_TEST_CASE(gzip_round_trip_and_limit) {
+  const std::string text(100'000, 'x');
+  const std::string packed = Gzip(text);
+  BOOST_TEST(packed.size() < 1000u);
+  BOOST_TEST((*Gunzip(packed, 1 << 20) == text));
+  BOOST_TEST(int(Gunzip(packed, 1000).error().code) == int(Errc::kLimit));
+  BOOST_TEST(int(Gunzip(packed.substr(0, packed.size() / 2), 1 << 20).error().code) == int(Errc::kCorrupt));
+  BOOST_TEST(!Gunzip("not gzip", 1000));
+}
+
+BOOST_AUTO_TEST_CASE(bad_addresses) {
+  for (const char* a : {"", "x", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:x"})
+    BOOST_TEST_CONTEXT(a) BOOST_TEST(!HttpServer::Listen({a}, {}, Echo));
+  auto first = Start(Echo);
+  auto second = HttpServer::Listen({"127.0.0.1:" + std::to_string(first->port())}, {}, Echo);
+  BOOST_TEST_REQUIRE(!second);
+  BOOST_TEST(second.error().message.find("Address already in use") != std::string::npos);
+}
