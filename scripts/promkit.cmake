@@ -50,6 +50,8 @@ function(prom_module name)
   target_link_libraries(prom_${name} PUBLIC promkit_flags ${arg_USES} PRIVATE ${arg_LINK})
 endfunction()
 
+add_custom_target(programs)
+
 # prom_tool(name USES modules): cmd/<name>/main.cc as the program <name>. The list is the tool's footprint.
 function(prom_tool name)
   cmake_parse_arguments(arg "" "" "USES;LINK" ${ARGN})
@@ -59,5 +61,6 @@ function(prom_tool name)
   foreach(used IN LISTS arg_USES)
     target_link_libraries(${name} PRIVATE prom_${used})
   endforeach()
+  add_dependencies(programs ${name})
   install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
