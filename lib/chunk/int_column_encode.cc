@@ -1,0 +1,304 @@
+// Writing integer columns: choose a mode on a sample, a form and a factor on all
+// residuals, a width and patches per block from a histogram of bit lengths.
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <numeric>
+
+#include "base/bytes.h"
+#include "chunk/int_column.h"
+#include "chunk/int_column_format.h"
+#include "chunk/scratch.h"
+
+namespace prom::chunk {
+namespace {
+
+// Modes are compared on this many values: enough to see past a burst, and small
+// beside a chunk of 480.
+constexpr std::size_t kSampleValues = 64;
+// Columns this short are written in every mode and the shortest is kept; they are
+// mostly the runs of series that rarely change, where header bytes decide.
+constexpr std::size_t kTryAllValues = 16;
+// More residuals than this are not considered for a list of varints.
+constexpr std::size_t kMaxList = 24;
+
+std::int64_t Signed(std::uint64_t v) { return static_cast<std::int64_t>(v); }
+unsigned BitLength(std::uint64_t v) { return static_cast<unsigned>(std::bit_width(v)); }
+std::size_t VarintBytes(std::uint64_t v) { return (BitLength(v | 1) + 6) / 7; }
+
+struct Plan {
+  ColumnForm form = kFormPlain;
+  std::uint64_t base = 0;
+  std::uint64_t factor = 1;
+};
+
+// The form and base for residuals r. The mean magnitude is what tells a wide but
+// even range (where a base saves the sign bit) from outliers (best left to patches).
+Plan ChooseForm(const std::uint64_t* r, std::size_t n) {
+  constexpr std::uint64_t kMagnitudeCap = 1ull << 47;  // 65535 of them do not overflow
+  std::int64_t min = Signed(r[0]), max = min;
+  std::uint64_t negative = 0, magnitude = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t v = Signed(r[i]);
+    min = std::min(min, v);
+    max = std::max(max, v);
+    const std::uint64_t sign = static_cast<std::uint64_t>(v >> 63);
+    negative += sign & 1;
+    magnitude += std::min(r[i] ^ sign, kMagnitudeCap);
+  }
+  const std::uint64_t low = static_cast<std::uint64_t>(min);
+  const unsigned range_bits = BitLength(static_cast<std::uint64_t>(max) - low);
+  const unsigned mean_bits = BitLength(magnitude / n);
+  if (negative == 0) {
+    const unsigned mean_above_bits = BitLength(magnitude / n - std::min(low, magnitude / n));
+    const bool pays = n * (mean_bits - std::min(mean_bits, mean_above_bits)) > 8 * VarintBytes(ZigZag(min));
+    return pays ? Plan{kFormBased, low, 1} : Plan{};
+  }
+  // A counter with a reset: the few falls wrap to huge numbers, and are patched.
+  if (max > 0 && negative * 72 < n) return Plan{};
+  const unsigned zigzag_bits = 1 + BitLength(std::max(static_cast<std::uint64_t>(std::max(max, std::int64_t{0})), ~low));
+  if (range_bits < zigzag_bits && range_bits <= mean_bits + 2 && n * (zigzag_bits - range_bits) > 8 * VarintBytes(ZigZag(min)))
+    return {kFormBased, low, 1};
+  return {kFormZigZag, 0, 1};
+}
+
+// The largest number that divides all r[i] - base, or 1 when it would not pay.
+std::uint64_t CommonFactor(const std::uint64_t* r, std::size_t n, std::uint64_t base) {
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= r[i] - base;
+  if (all == 0) return 1;
+  const int zeros = std::countr_zero(all);
+  const auto odd_part = [&](std::size_t i) {
+    const std::int64_t v = Signed(r[i] - base);
+    const std::uint64_t magnitude = v < 0 ? 0 - static_cast<std::uint64_t>(v) : static_cast<std::uint64_t>(v);
+    return magnitude >> std::min(zeros, 63);
+  };
+  std::uint64_t odd = 0;
+  for (std::size_t i = 0; i < n && odd != 1; ++i) {
+    const std::uint64_t v = odd_part(i);
+    if (v != 0) odd = odd == 0 || v % odd != 0 ? std::gcd(odd, v) : odd;
+  }
+  while (odd != 0 && odd % 2 == 0) odd /= 2;
+  const std::uint64_t factor = std::max<std::uint64_t>(odd, 1) << zeros;
+  // The factor must divide as a signed number as well; 2^63 would not.
+  if (factor < 2 || factor > (1ull << 62)) return 1;
+  return n * (BitLength(factor) - 1) > 8 * VarintBytes(factor) ? factor : 1;
+}
+
+// u[i] for residuals r[i]; `factor` divides exactly.
+void StoreForm(const std::uint64_t* r, std::size_t n, const Plan& plan, std::uint64_t* u) {
+  if (plan.factor == 1 && plan.form == kFormZigZag) {
+    for (std::size_t i = 0; i < n; ++i) u[i] = ZigZag(Signed(r[i]));
+    return;
+  }
+  if (plan.factor == 1 && plan.form != kFormList) {
+    for (std::size_t i = 0; i < n; ++i) u[i] = r[i] - plan.base;
+    return;
+  }
+  // Exact division: shift, then multiply by the inverse of the odd part modulo 2^64.
+  const int shift = std::countr_zero(plan.factor);
+  const std::uint64_t odd = plan.factor >> shift;
+  std::uint64_t inverse = odd;  // right in 3 bits; each step doubles them
+  for (int i = 0; i < 5; ++i) inverse *= 2 - odd * inverse;
+  const bool zigzag = plan.form == kFormZigZag || plan.form == kFormList;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t quotient = Signed(static_cast<std::uint64_t>(Signed(r[i] - plan.base) >> shift) * inverse);
+    u[i] = zigzag ? ZigZag(quotient) : static_cast<std::uint64_t>(quotient);
+  }
+}
+
+struct Width {
+  unsigned width = 0;    // of the packed part
+  unsigned high = 0;     // bits of the patched values above it; 0: no patches
+  std::size_t patches = 0;
+  std::size_t bits = 0;  // cost, without the width byte
+};
+
+Width ChooseWidth(const std::uint64_t* u, std::size_t n) {
+  // Four histograms, because neighbours mostly have the same length and counting
+  // into one place would wait for the store before it. A count is at most 32.
+  std::uint8_t lengths[4][72];
+  std::memset(lengths, 0, sizeof lengths);
+  std::size_t i = 0;
+  std::uint64_t all = 0;
+  for (; i + 4 <= n; i += 4) {
+    all |= u[i] | u[i + 1] | u[i + 2] | u[i + 3];
+    ++lengths[0][BitLength(u[i])];
+    ++lengths[1][BitLength(u[i + 1])];
+    ++lengths[2][BitLength(u[i + 2])];
+    ++lengths[3][BitLength(u[i + 3])];
+  }
+  for (; i < n; ++i) {
+    all |= u[i];
+    ++lengths[i % 4][BitLength(u[i])];
+  }
+  const unsigned longest = BitLength(all);
+  Width best{longest, 0, 0, n * longest};
+  std::size_t patches = 0;
+  for (unsigned width = longest; width-- > 0;) {
+    patches += static_cast<std::size_t>(lengths[0][width + 1]) + lengths[1][width + 1] + lengths[2][width + 1] + lengths[3][width + 1];
+    const unsigned high = longest - width;
+    const std::size_t cost = n * width + 16 + patches * (8 + high);
+    if (cost < best.bits) best = {width, high, patches, cost};
+    if (patches * 8 > best.bits) break;  // only grows
+  }
+  return best;
+}
+
+void AppendBlock(const std::uint64_t* u, std::size_t n, std::string* out) {
+  const Width w = ChooseWidth(u, n);
+  std::uint64_t low[kBlockValues], high[kBlockValues];
+  // Width byte, packed values, patch count and width, positions, packed highs; PackBits may write 8 further.
+  std::uint8_t bytes[1 + kBlockValues * 8 + 2 + kBlockValues * 9 + 16];
+  std::uint8_t* p = bytes;
+  *p++ = static_cast<std::uint8_t>(w.width | (w.patches > 0 ? kBlockPatched : 0));
+  const std::size_t groups = (n + 7) / 8;
+  const std::uint64_t* packed = u;
+  std::uint8_t* positions = p + (n * w.width + 7) / 8 + 2;
+  std::uint8_t position_bytes[kBlockValues];
+  std::size_t patches = 0;
+  if (w.patches > 0 || n % 8 != 0) {
+    const std::uint64_t mask = w.width == 64 ? ~0ull : (1ull << w.width) - 1;
+    for (std::size_t i = 0; i < n; ++i) low[i] = u[i] & mask;
+    std::fill(low + n, low + groups * 8, 0);
+    packed = low;
+  }
+  if (w.patches > 0) {
+    for (std::size_t i = 0; i < n && patches < w.patches; ++i) {
+      position_bytes[patches] = static_cast<std::uint8_t>(i);
+      high[patches] = u[i] >> w.width;
+      patches += high[patches] != 0;
+    }
+  }
+  PackBits(packed, groups, w.width, p);
+  p += (n * w.width + 7) / 8;
+  if (w.patches > 0) {
+    *p++ = static_cast<std::uint8_t>(patches);
+    *p++ = static_cast<std::uint8_t>(w.high);
+    assert(p == positions);
+    std::memcpy(positions, position_bytes, patches);
+    p += patches;
+    std::fill(high + patches, high + (patches + 7) / 8 * 8, 0);
+    PackBits(high, (patches + 7) / 8, w.high, p);
+    p += (patches * w.high + 7) / 8;
+  }
+  out->append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(p - bytes));
+}
+
+// Differences of x of the mode's order; the first one or two, which the header
+// holds as values, are left out. Returns how many were left out.
+std::size_t Residuals(const std::uint64_t* x, std::size_t n, ColumnMode mode, std::uint64_t* r) {
+  switch (mode) {
+    case ColumnMode::kConstant:
+    case ColumnMode::kFrame: std::memcpy(r, x, n * sizeof *x); return 0;
+    case ColumnMode::kDelta:
+      for (std::size_t i = 1; i < n; ++i) r[i] = x[i] - x[i - 1];
+      return 1;
+    case ColumnMode::kDelta2:
+      for (std::size_t i = 2; i < n; ++i) r[i] = (x[i] - x[i - 1]) - (x[i - 1] - x[i - 2]);
+      return 2;
+  }
+  return 0;
+}
+
+void AppendColumn(const std::uint64_t* x, std::size_t n, ColumnMode mode, std::string* out) {
+  Scratch<std::uint64_t> r(n), u(n);
+  const std::size_t skip = Residuals(x, n, mode, r.data());
+  Plan plan = ChooseForm(r.data() + skip, n - skip);
+  plan.factor = CommonFactor(r.data() + skip, n - skip, plan.base);
+  std::fill_n(u.data(), skip, 0);
+  StoreForm(r.data() + skip, n - skip, plan, u.data() + skip);
+  if (n - skip <= kMaxList) {
+    Plan list{kFormList, 0, plan.form == kFormBased ? 1 : plan.factor};
+    std::uint64_t items[kMaxList];
+    StoreForm(r.data() + skip, n - skip, list, items);
+    std::size_t list_bytes = 0;
+    for (std::size_t i = 0; i < n - skip; ++i) list_bytes += VarintBytes(items[i]);
+    const std::size_t packed_bytes = 1 + (ChooseWidth(u.data(), n).bits + 7) / 8 + (plan.form == kFormBased ? VarintBytes(ZigZag(Signed(plan.base))) : 0);
+    if (list_bytes <= packed_bytes) {
+      plan = list;
+      std::copy_n(items, n - skip, u.data() + skip);
+    }
+  }
+  out->push_back(static_cast<char>(static_cast<unsigned>(mode) | plan.form << kColumnFormShift | (plan.factor != 1 ? kColumnFactorBit : 0)));
+  if (mode != ColumnMode::kFrame) AppendSignedVarint(out, Signed(x[0]));
+  if (mode == ColumnMode::kDelta2) AppendSignedVarint(out, Signed(x[1] - x[0]));
+  if (plan.form == kFormBased) AppendSignedVarint(out, Signed(plan.base));
+  if (plan.factor != 1) AppendVarint(out, plan.factor);
+  if (plan.form == kFormList) {
+    for (std::size_t i = skip; i < n; ++i) AppendVarint(out, u[i]);
+    return;
+  }
+  for (std::size_t i = 0; i < n; i += kBlockValues) AppendBlock(u.data() + i, std::min(kBlockValues, n - i), out);
+}
+
+// Bits for at most kSampleValues residuals.
+std::size_t EstimateResiduals(const std::uint64_t* r, std::size_t n) {
+  if (n == 0) return 0;
+  const Plan plan = ChooseForm(r, n);
+  std::uint64_t u[kSampleValues];
+  StoreForm(r, n, plan, u);
+  return ChooseWidth(u, n).bits;
+}
+
+struct Estimate {
+  ColumnMode mode;
+  std::size_t bits;  // of the sample
+};
+
+Estimate EstimateModes(std::span<const std::uint64_t> x) {
+  const std::size_t n = x.size(), sampled = std::min(n, kSampleValues);
+  std::uint64_t sample[kSampleValues], r[kSampleValues];
+  // Values over the whole column, because a frame must cover all of its trend;
+  // differences from one stretch in the middle.
+  for (std::size_t i = 0; i < sampled; ++i) sample[i] = x[i * n / sampled];
+  Estimate best{ColumnMode::kFrame, EstimateResiduals(sample, sampled)};
+  const std::uint64_t* middle = x.data() + (n - sampled) / 2;
+  for (const ColumnMode mode : {ColumnMode::kDelta, ColumnMode::kDelta2}) {
+    const std::size_t skip = Residuals(middle, sampled, mode, r);
+    if (skip >= sampled) continue;
+    const std::size_t bits = EstimateResiduals(r + skip, sampled - skip) * sampled / (sampled - skip);
+    if (bits < best.bits) best = {mode, bits};
+  }
+  return best;
+}
+
+bool AllEqual(std::span<const std::uint64_t> x) { return x.size() == 1 || std::memcmp(x.data(), x.data() + 1, (x.size() - 1) * sizeof x[0]) == 0; }
+
+}  // namespace
+
+ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, ColumnMode hint) {
+  assert(!x.empty());
+  const std::size_t n = x.size();
+  if (AllEqual(x)) {
+    out->push_back(0);
+    AppendSignedVarint(out, Signed(x[0]));
+    return ColumnMode::kConstant;
+  }
+  if (n <= kTryAllValues) {
+    const std::size_t start = out->size();
+    ColumnMode best = ColumnMode::kFrame;
+    AppendColumn(x.data(), n, best, out);
+    std::string other;
+    for (const ColumnMode mode : {ColumnMode::kDelta, ColumnMode::kDelta2}) {
+      if (mode == ColumnMode::kDelta2 && n < 3) continue;
+      other.clear();
+      AppendColumn(x.data(), n, mode, &other);
+      if (other.size() >= out->size() - start) continue;
+      out->replace(start, std::string::npos, other);
+      best = mode;
+    }
+    return best;
+  }
+  const ColumnMode mode = hint != ColumnMode::kConstant ? hint : EstimateModes(x).mode;
+  AppendColumn(x.data(), n, mode, out);
+  return mode;
+}
+
+std::uint64_t EstimateIntColumnBits(std::span<const std::uint64_t> x) {
+  if (AllEqual(x)) return 0;
+  return EstimateModes(x).bits * x.size() / std::min(x.size(), kSampleValues);
+}
+
+}  // namespace prom::chunk

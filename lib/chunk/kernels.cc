@@ -1,0 +1,127 @@
+// Portable kernels, packing, and the choice between kernel sets.
+//
+// The bit layout is horizontal (value after value) rather than one of the
+// interleaved SIMD layouts, because most chunks end in a partial block and
+// interleaving would pad it to 128 values.
+#include "chunk/kernels.h"
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "chunk/decimal.h"
+
+namespace prom::chunk {
+namespace {
+
+// One constant shift, mask and load per value: with the width a template
+// parameter the compiler folds all offsets.
+template <unsigned W>
+void UnpackPortable(const std::uint8_t* in, std::size_t groups, std::uint64_t* out) {
+  if constexpr (W == 0) {
+    std::memset(out, 0, groups * 8 * sizeof *out);
+  } else {
+    constexpr std::uint64_t kMask = W == 64 ? ~0ull : (1ull << W) - 1;
+    for (; groups > 0; --groups, in += W, out += 8) {
+#pragma GCC unroll 8
+      for (unsigned j = 0; j < 8; ++j) {
+        const unsigned bit = j * W, byte = bit / 8, shift = bit % 8;
+        std::uint64_t v = LoadLe<std::uint64_t>(in + byte) >> shift;
+        if (shift + W > 64) v |= static_cast<std::uint64_t>(in[byte + 8]) << (64 - shift);
+        out[j] = v & kMask;
+      }
+    }
+  }
+}
+
+template <unsigned W>
+void Pack(const std::uint64_t* in, std::size_t groups, std::uint8_t* out) {
+  if constexpr (W > 0) {
+    for (; groups > 0; --groups, in += 8, out += W) {
+      std::uint64_t word = 0;
+      unsigned fill = 0, at = 0;
+#pragma GCC unroll 8
+      for (unsigned j = 0; j < 8; ++j) {
+        word |= in[j] << fill;
+        fill += W;
+        if (fill >= 64) {
+          StoreLe(out + at, word);
+          at += 8;
+          fill -= 64;
+          word = fill > 0 ? in[j] >> (W - fill) : 0;
+        }
+      }
+      if (fill > 0) StoreLe(out + at, word);
+    }
+  }
+}
+
+void UnZigZagPortable(std::uint64_t* u, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) u[i] = (u[i] >> 1) ^ (0 - (u[i] & 1));
+}
+
+void ScalePortable(std::uint64_t* u, std::size_t n, std::uint64_t factor) {
+  for (std::size_t i = 0; i < n; ++i) u[i] *= factor;
+}
+
+void AddPortable(std::uint64_t* u, std::size_t n, std::uint64_t base) {
+  for (std::size_t i = 0; i < n; ++i) u[i] += base;
+}
+
+std::uint64_t PrefixSumPortable(std::uint64_t* u, std::size_t n, std::uint64_t base, std::uint64_t sum) {
+  for (std::size_t i = 0; i < n; ++i) {
+    sum += u[i] + base;
+    u[i] = sum;
+  }
+  return sum;
+}
+
+void ToDecimalPortable(const std::uint64_t* x, std::size_t n, int exponent, double* out) {
+  if (exponent == 0) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<double>(static_cast<std::int64_t>(x[i]));
+    return;
+  }
+  const double divisor = kPow10[exponent];
+  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<double>(static_cast<std::int64_t>(x[i])) / divisor;
+}
+
+void ToDecimalUlpPortable(const std::uint64_t* x, const std::uint64_t* ulps, std::size_t n, int exponent, double* out) {
+  const double divisor = kPow10[exponent];
+  for (std::size_t i = 0; i < n; ++i) {
+    const double near = static_cast<double>(static_cast<std::int64_t>(x[i])) / divisor;
+    const std::uint64_t ordered = OrderedBits(std::bit_cast<std::uint64_t>(near)) + ulps[i];
+    const std::uint64_t bits = OrderedBits(ordered);
+    std::memcpy(out + i, &bits, sizeof bits);  // not through a double: a signalling NaN keeps its bits
+  }
+}
+
+template <std::size_t... W>
+constexpr Kernels MakePortable(std::index_sequence<W...>) {
+  return {{UnpackPortable<W>...}, UnZigZagPortable, ScalePortable, AddPortable, PrefixSumPortable, ToDecimalPortable, ToDecimalUlpPortable};
+}
+
+using PackFunction = void (*)(const std::uint64_t*, std::size_t, std::uint8_t*);
+struct PackTable {
+  PackFunction by_width[65];
+};
+template <std::size_t... W>
+constexpr PackTable MakePack(std::index_sequence<W...>) {
+  return {{Pack<W>...}};
+}
+
+constexpr Kernels kPortable = MakePortable(std::make_index_sequence<65>());
+constexpr PackTable kPack = MakePack(std::make_index_sequence<65>());
+
+}  // namespace
+
+void PackBits(const std::uint64_t* in, std::size_t groups, unsigned width, std::uint8_t* out) { kPack.by_width[width](in, groups, out); }
+
+const Kernels& PortableKernels() { return kPortable; }
+
+const Kernels& BestKernels() {
+  static const Kernels& kBest = Avx2Kernels() != nullptr ? *Avx2Kernels() : kPortable;
+  return kBest;
+}
+
+}  // namespace prom::chunk

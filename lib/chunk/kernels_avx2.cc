@@ -1,0 +1,190 @@
+// AVX2 kernels. Compiled with a target attribute per function, so that no inline
+// function of a header is ever built with AVX2 and then shared with other files.
+#include "chunk/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "chunk/decimal.h"
+
+#define PROM_AVX2 __attribute__((target("avx2")))
+
+namespace prom::chunk {
+namespace {
+
+// Where in a 16-byte load, made at the byte the pair starts in, the 8 bytes of
+// each of the pair's two values begin.
+template <unsigned W, unsigned Pair>
+struct PairLayout {
+  static constexpr unsigned kBit0 = 2 * Pair * W, kBit1 = kBit0 + W;
+  static constexpr unsigned kByte = kBit0 / 8;
+  static constexpr unsigned kShift0 = kBit0 % 8, kShift1 = kBit1 % 8;
+  static constexpr unsigned kSkip1 = kBit1 / 8 - kByte;  // at most 8: W <= 57
+};
+
+template <unsigned W, unsigned Pair>
+PROM_AVX2 inline __m256i UnpackFour(const std::uint8_t* in) {
+  using A = PairLayout<W, Pair>;
+  using B = PairLayout<W, Pair + 1>;
+  const __m128i lo = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + A::kByte));
+  const __m128i hi = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + B::kByte));
+  __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(lo), hi, 1);
+  constexpr auto c = [](unsigned skip, unsigned k) { return static_cast<char>(skip + k); };
+  const __m256i control = _mm256_setr_epi8(
+      0, 1, 2, 3, 4, 5, 6, 7, c(A::kSkip1, 0), c(A::kSkip1, 1), c(A::kSkip1, 2), c(A::kSkip1, 3), c(A::kSkip1, 4), c(A::kSkip1, 5), c(A::kSkip1, 6),
+      c(A::kSkip1, 7), 0, 1, 2, 3, 4, 5, 6, 7, c(B::kSkip1, 0), c(B::kSkip1, 1), c(B::kSkip1, 2), c(B::kSkip1, 3), c(B::kSkip1, 4), c(B::kSkip1, 5),
+      c(B::kSkip1, 6), c(B::kSkip1, 7));
+  v = _mm256_shuffle_epi8(v, control);
+  v = _mm256_srlv_epi64(v, _mm256_setr_epi64x(A::kShift0, A::kShift1, B::kShift0, B::kShift1));
+  return _mm256_and_si256(v, _mm256_set1_epi64x(static_cast<long long>((1ull << W) - 1)));
+}
+
+// Up to 57 bits a value and its shift lie within 8 bytes.
+template <unsigned W>
+PROM_AVX2 void UnpackAvx2(const std::uint8_t* in, std::size_t groups, std::uint64_t* out) {
+  for (; groups > 0; --groups, in += W, out += 8) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), UnpackFour<W, 0>(in));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 4), UnpackFour<W, 2>(in));
+  }
+}
+
+template <unsigned W>
+constexpr Kernels::Unpack ChooseUnpack() {
+  if constexpr (W >= 1 && W <= 57) return UnpackAvx2<W>;
+  return nullptr;  // the portable one is as good
+}
+
+PROM_AVX2 void UnZigZagAvx2(std::uint64_t* u, std::size_t n) {
+  const __m256i one = _mm256_set1_epi64x(1), zero = _mm256_setzero_si256();
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    auto* p = reinterpret_cast<__m256i*>(u + i);
+    const __m256i v = _mm256_loadu_si256(p);
+    _mm256_storeu_si256(p, _mm256_xor_si256(_mm256_srli_epi64(v, 1), _mm256_sub_epi64(zero, _mm256_and_si256(v, one))));
+  }
+  for (; i < n; ++i) u[i] = (u[i] >> 1) ^ (0 - (u[i] & 1));
+}
+
+PROM_AVX2 void ScaleAvx2(std::uint64_t* u, std::size_t n, std::uint64_t factor) {
+  std::size_t i = 0;
+  if (std::has_single_bit(factor)) {
+    const __m128i shift = _mm_cvtsi32_si128(std::countr_zero(factor));
+    for (; i + 4 <= n; i += 4) {
+      auto* p = reinterpret_cast<__m256i*>(u + i);
+      _mm256_storeu_si256(p, _mm256_sll_epi64(_mm256_loadu_si256(p), shift));
+    }
+  } else {
+    const __m256i lo = _mm256_set1_epi64x(static_cast<long long>(factor)), hi = _mm256_srli_epi64(lo, 32);
+    for (; i + 4 <= n; i += 4) {
+      auto* p = reinterpret_cast<__m256i*>(u + i);
+      const __m256i v = _mm256_loadu_si256(p);
+      const __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(v, 32), lo), _mm256_mul_epu32(v, hi));
+      _mm256_storeu_si256(p, _mm256_add_epi64(_mm256_mul_epu32(v, lo), _mm256_slli_epi64(cross, 32)));
+    }
+  }
+  for (; i < n; ++i) u[i] *= factor;
+}
+
+PROM_AVX2 void AddAvx2(std::uint64_t* u, std::size_t n, std::uint64_t base) {
+  const __m256i b = _mm256_set1_epi64x(static_cast<long long>(base));
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    auto* p = reinterpret_cast<__m256i*>(u + i);
+    _mm256_storeu_si256(p, _mm256_add_epi64(_mm256_loadu_si256(p), b));
+  }
+  for (; i < n; ++i) u[i] += base;
+}
+
+PROM_AVX2 std::uint64_t PrefixSumAvx2(std::uint64_t* u, std::size_t n, std::uint64_t base, std::uint64_t sum) {
+  // Lanes of the running sum before this step, with the base's share of each lane.
+  const __m256i bases = _mm256_setr_epi64x(static_cast<long long>(base), static_cast<long long>(2 * base), static_cast<long long>(3 * base),
+                                           static_cast<long long>(4 * base));
+  __m256i carry = _mm256_set1_epi64x(static_cast<long long>(sum));
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    auto* p = reinterpret_cast<__m256i*>(u + i);
+    __m256i v = _mm256_loadu_si256(p);                                                        // a b c d
+    v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));                                         // a ab c cd
+    v = _mm256_add_epi64(v, _mm256_blend_epi32(_mm256_setzero_si256(), _mm256_permute4x64_epi64(v, 0x55), 0xf0));  // + 0 0 ab ab
+    v = _mm256_add_epi64(v, bases);
+    v = _mm256_add_epi64(v, carry);
+    _mm256_storeu_si256(p, v);
+    carry = _mm256_permute4x64_epi64(v, 0xff);
+  }
+  sum = static_cast<std::uint64_t>(_mm256_extract_epi64(carry, 0));
+  for (; i < n; ++i) {
+    sum += u[i] + base;
+    u[i] = sum;
+  }
+  return sum;
+}
+
+// int64 -> double, correctly rounded over the whole range: the high half around
+// 2^84 and the low half around 2^52, joined by one rounded addition.
+PROM_AVX2 inline __m256d ToDouble(__m256i v) {
+  const __m256i magic_low = _mm256_set1_epi64x(0x4330000000000000);
+  const __m256i magic_high = _mm256_set1_epi64x(0x4530000080000000);
+  const __m256d magic_all = _mm256_castsi256_pd(_mm256_set1_epi64x(0x4530000080100000));
+  const __m256i low = _mm256_blend_epi32(magic_low, v, 0x55);
+  const __m256i high = _mm256_xor_si256(_mm256_srli_epi64(v, 32), magic_high);
+  return _mm256_add_pd(_mm256_sub_pd(_mm256_castsi256_pd(high), magic_all), _mm256_castsi256_pd(low));
+}
+
+PROM_AVX2 inline __m256i Ordered(__m256i bits) {
+  const __m256i sign = _mm256_cmpgt_epi64(_mm256_setzero_si256(), bits);
+  return _mm256_xor_si256(bits, _mm256_srli_epi64(sign, 1));
+}
+
+PROM_AVX2 void ToDecimalAvx2(const std::uint64_t* x, std::size_t n, int exponent, double* out) {
+  std::size_t i = 0;
+  if (exponent == 0) {
+    for (; i + 4 <= n; i += 4) _mm256_storeu_pd(out + i, ToDouble(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i))));
+  } else {
+    const __m256d divisor = _mm256_set1_pd(kPow10[exponent]);
+    for (; i + 4 <= n; i += 4)
+      _mm256_storeu_pd(out + i, _mm256_div_pd(ToDouble(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i))), divisor));
+  }
+  if (i < n) PortableKernels().to_decimal(x + i, n - i, exponent, out + i);
+}
+
+PROM_AVX2 void ToDecimalUlpAvx2(const std::uint64_t* x, const std::uint64_t* ulps, std::size_t n, int exponent, double* out) {
+  const __m256d divisor = _mm256_set1_pd(kPow10[exponent]);
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const __m256d near = _mm256_div_pd(ToDouble(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i))), divisor);
+    const __m256i ulp = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(ulps + i));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), Ordered(_mm256_add_epi64(Ordered(_mm256_castpd_si256(near)), ulp)));
+  }
+  if (i < n) PortableKernels().to_decimal_ulp(x + i, ulps + i, n - i, exponent, out + i);
+}
+
+template <std::size_t... W>
+Kernels MakeAvx2(std::index_sequence<W...>) {
+  Kernels k = {{ChooseUnpack<W>()...}, UnZigZagAvx2, ScaleAvx2, AddAvx2, PrefixSumAvx2, ToDecimalAvx2, ToDecimalUlpAvx2};
+  for (int width = 0; width <= 64; ++width)
+    if (k.unpack[width] == nullptr) k.unpack[width] = PortableKernels().unpack[width];
+  return k;
+}
+
+}  // namespace
+
+const Kernels* Avx2Kernels() {
+  static const Kernels kAvx2 = MakeAvx2(std::make_index_sequence<65>());
+  static const bool kHave = __builtin_cpu_supports("avx2");
+  return kHave ? &kAvx2 : nullptr;
+}
+
+}  // namespace prom::chunk
+
+#else
+
+namespace prom::chunk {
+const Kernels* Avx2Kernels() { return nullptr; }
+}  // namespace prom::chunk
+
+#endif
