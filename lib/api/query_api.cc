@@ -1,0 +1,438 @@
+#include "api/query_api.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "api/params.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "base/strings.h"
+#include "promql/parse.h"
+#include "promql/pretty.h"
+#include "promql/result_json.h"
+
+namespace prom::api {
+namespace {
+
+using net::HttpRequest;
+using net::HttpResponse;
+
+constexpr std::int64_t kMaxPoints = 11000;
+constexpr std::size_t kMaxAnnotations = 10;
+// Upstream's minTime and maxTime of the metadata endpoints.
+constexpr std::int64_t kApiMinTime = kMinTimeMs / 1000 + 62135596801ll * 1000;
+constexpr std::int64_t kApiMaxTime = kMaxTimeMs / 1000 - 62135596801ll * 1000;
+
+struct ErrorKind {
+  std::string_view name;
+  int status;
+};
+ErrorKind KindOf(Errc code) {
+  switch (code) {
+    case Errc::kInvalid: return {"bad_data", 400};
+    case Errc::kNotFound: return {"not_found", 404};
+    case Errc::kTimeout: return {"timeout", 503};
+    case Errc::kCanceled: return {"canceled", 499};
+    case Errc::kUnavailable: return {"unavailable", 503};
+    case Errc::kLimit: return {"execution", 422};
+    default: return {"internal", 500};
+  }
+}
+
+HttpResponse Fail(ErrorKind kind, std::string_view message) {
+  std::string out;
+  JsonWriter(&out).BeginObject().Field("status", "error").Field("errorType", kind.name).Field("error", message).EndObject();
+  return HttpResponse::Json(kind.status, std::move(out));
+}
+HttpResponse Fail(const Error& e) { return Fail(KindOf(e.code), e.message); }
+
+void AppendAnnotations(std::string* out, std::string_view key, std::string_view noun, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  *out += ",\"";
+  *out += key;
+  *out += "\":[";
+  for (std::size_t i = 0; i < texts.size() && i < kMaxAnnotations; ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonString(out, texts[i]);
+  }
+  if (texts.size() > kMaxAnnotations) {
+    out->push_back(',');
+    AppendJsonString(out, std::to_string(texts.size() - kMaxAnnotations) + " more " + std::string(noun) + " annotations omitted");
+  }
+  out->push_back(']');
+}
+
+// {"status":"success","data":<data>...}
+HttpResponse Succeed(std::string data, const std::vector<std::string>& warnings = {}, const std::vector<std::string>& infos = {}) {
+  std::string out = "{\"status\":\"success\",\"data\":";
+  out += data;
+  AppendAnnotations(&out, "warnings", "warning", warnings);
+  AppendAnnotations(&out, "infos", "info", infos);
+  out.push_back('}');
+  return HttpResponse::Json(200, std::move(out));
+}
+
+std::string StringsJson(const std::vector<std::string>& strings) {
+  std::string out;
+  JsonWriter json(&out);
+  json.BeginArray();
+  for (const std::string& s : strings) json.String(s);
+  json.EndArray();
+  return out;
+}
+
+constexpr std::string_view kTruncated = "results truncated due to limit";
+
+// "U__" names: what is not a legacy character is _<hex>_, "_" is "__" (upstream's value escaping).
+std::string UnescapeLabelName(std::string_view name) {
+  if (!name.starts_with("U__")) return std::string(name);
+  std::string out;
+  std::string_view rest = name.substr(3);
+  for (std::size_t i = 0; i < rest.size();) {
+    if (rest[i] != '_') {
+      out.push_back(rest[i++]);
+      continue;
+    }
+    if (i + 1 < rest.size() && rest[i + 1] == '_') {
+      out.push_back('_');
+      i += 2;
+      continue;
+    }
+    const std::size_t end = rest.find('_', i + 1);
+    if (end == std::string_view::npos || end == i + 1 || end - i > 7) return std::string(name);
+    std::uint32_t cp = 0;
+    for (char c : rest.substr(i + 1, end - i - 1)) {
+      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      if (digit < 0) return std::string(name);
+      cp = cp * 16 + static_cast<std::uint32_t>(digit);
+    }
+    if (cp < 0x80) {
+      out.push_back(static_cast<char>(cp));
+    } else if (cp < 0x800) {
+      out += {static_cast<char>(0xc0 | cp >> 6), static_cast<char>(0x80 | (cp & 63))};
+    } else if (cp < 0x10000) {
+      out += {static_cast<char>(0xe0 | cp >> 12), static_cast<char>(0x80 | (cp >> 6 & 63)), static_cast<char>(0x80 | (cp & 63))};
+    } else {
+      out += {static_cast<char>(0xf0 | cp >> 18), static_cast<char>(0x80 | (cp >> 12 & 63)), static_cast<char>(0x80 | (cp >> 6 & 63)), static_cast<char>(0x80 | (cp & 63))};
+    }
+    i = end + 1;
+  }
+  return out;
+}
+
+// A place among the running queries; the wait for one counts against the query's timeout.
+class Slots {
+ public:
+  explicit Slots(std::int64_t n) : free_(n) {}
+  bool Take(std::int64_t timeout_ms) {
+    std::unique_lock lock(mutex_);
+    if (!available_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return free_ > 0; })) return false;
+    --free_;
+    return true;
+  }
+  void Give() {
+    {
+      std::lock_guard lock(mutex_);
+      ++free_;
+    }
+    available_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable available_;
+  std::int64_t free_;
+};
+
+}  // namespace
+
+class QueryApi::Impl {
+ public:
+  Impl(QueryableSource& source, QueryApiOptions options, Clock& clock, Metrics& metrics)
+      : source_(source), options_(std::move(options)), clock_(clock), slots_(options_.max_concurrency),
+        running_(metrics.AddGauge("prometheus_engine_queries", "The current number of queries being executed or waiting.")),
+        seconds_(metrics.AddHistogram("prometheus_engine_query_duration_histogram_seconds", "Query timings.", {0.001, 0.01, 0.1, 1, 10, 60})),
+        samples_(metrics.AddCounter("prometheus_engine_query_samples_total", "The total number of samples loaded by all queries.")) {
+    metrics.AddGauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.").Set(static_cast<double>(options_.max_concurrency));
+  }
+
+  HttpResponse Handle(const HttpRequest& request) {
+    const std::string_view path = request.path;
+    static constexpr std::string_view kPrefix = "/api/v1/";
+    if (!path.starts_with(kPrefix)) return HttpResponse::Text(404, "404 page not found\n");
+    const std::string_view rest = path.substr(kPrefix.size());
+    const bool get = request.method == "GET" || request.method == "HEAD", post = request.method == "POST";
+    if (request.method == "OPTIONS") return HttpResponse::Text(204, "");
+    using Endpoint = HttpResponse (Impl::*)(const HttpRequest&, const RequestParams&);
+    struct Route {
+      std::string_view name;
+      Endpoint run;
+      bool post;
+    };
+    static constexpr Route kRoutes[] = {{"query", &Impl::Query, true},       {"query_range", &Impl::QueryRange, true},
+                                        {"labels", &Impl::LabelNames, true}, {"series", &Impl::Series, true},
+                                        {"metadata", &Impl::Metadata, false}, {"format_query", &Impl::FormatQuery, true},
+                                        {"status/buildinfo", &Impl::BuildInfo, false}};
+    Endpoint run = nullptr;
+    bool allowed = get;
+    for (const Route& r : kRoutes) {
+      if (r.name != rest) continue;
+      run = r.run;
+      allowed = get || (post && r.post);
+    }
+    // /label/<name>/values: the name is taken from the raw path, so that an escaped slash stays in it.
+    std::string_view raw = request.raw_path;
+    if (run == nullptr && raw.starts_with("/api/v1/label/") && raw.ends_with("/values") && raw.size() > std::string_view("/api/v1/label//values").size()) {
+      run = &Impl::LabelValues;
+    }
+    if (run == nullptr) return HttpResponse::Text(404, "404 page not found\n");
+    if (!allowed) return HttpResponse::Text(405, "Method Not Allowed\n");
+    auto form = request.ParseForm();
+    if (!form) return Fail(Error{Errc::kInvalid, "error parsing form values: " + form.error().message});
+    return (this->*run)(request, RequestParams(std::move(*form)));
+  }
+
+ private:
+  // Runs `evaluate` with an engine set up by the request, in one of the slots, canceled with its client.
+  using Evaluate = std::function<Result<promql::QueryResult>(const promql::Engine&, const Queryable&, promql::QueryControl&)>;
+  HttpResponse RunQuery(const HttpRequest& request, const RequestParams& params, const Evaluate& evaluate) {
+    const std::int64_t start_ns = clock_.MonotonicNs();
+    promql::EngineOptions engine_options = options_.engine;
+    if (!params.Get("timeout").empty()) {
+      auto timeout = params.DurationMs("timeout");
+      if (!timeout) return Fail(timeout.error());
+      engine_options.timeout_ms = std::min(engine_options.timeout_ms, *timeout);
+    }
+    if (!params.Get("lookback_delta").empty()) {
+      auto lookback = params.DurationMs("lookback_delta");
+      if (!lookback) return Fail(Error{Errc::kInvalid, "error parsing lookback delta duration: " + lookback.error().message});
+      if (*lookback > 0) engine_options.lookback_ms = *lookback;
+    }
+    auto limit = params.Limit();
+    if (!limit) return Fail(limit.error());
+
+    running_.Add(1);
+    const bool got_slot = slots_.Take(engine_options.timeout_ms);
+    Result<promql::QueryResult> result = Error{Errc::kTimeout, "query timed out in query queue"};
+    if (got_slot) {
+      auto snapshot = source_.Snapshot();
+      if (snapshot) {
+        promql::QueryControl control;
+        // The engine polls a flag of its own; carry the client's over.
+        std::jthread watch([&](std::stop_token stop) {
+          std::mutex m;
+          std::condition_variable_any wake;
+          std::unique_lock lock(m);
+          while (!wake.wait_for(lock, stop, std::chrono::milliseconds(20), [] { return false; }) && !stop.stop_requested())
+            if (request.canceled && request.canceled->load()) control.canceled = true;
+        });
+        result = evaluate(promql::Engine(engine_options), **snapshot, control);
+      } else {
+        result = Error{Errc::kUnavailable, snapshot.error().message};
+      }
+      slots_.Give();
+    }
+    running_.Add(-1);
+    seconds_.Observe(static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
+    if (!result) {
+      const Error& e = result.error();
+      // Errors of running, as opposed to reading the request, are "execution".
+      if (IsParseError(e)) return Fail(InvalidParameter("query", e.message));
+      if (e.code == Errc::kInvalid || e.code == Errc::kCorrupt || e.code == Errc::kIo) return Fail({"execution", 422}, e.message);
+      return Fail(e);
+    }
+    samples_.Add(static_cast<double>(result->stats.samples_read));
+    std::vector<std::string> warnings = result->warnings;
+    if (*limit > 0 && result->series.size() > *limit && (result->type == promql::ValueType::kVector || result->type == promql::ValueType::kMatrix)) {
+      result->series.resize(*limit);
+      warnings.insert(warnings.begin(), std::string(kTruncated));
+    }
+    std::string data;
+    promql::AppendResultJson(&data, *result);
+    if (const std::string_view stats = params.Get("stats"); !stats.empty()) {
+      data.pop_back();
+      data += ",\"stats\":";
+      AppendStats(&data, result->stats, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
+      data.push_back('}');
+    }
+    return Succeed(std::move(data), warnings, result->infos);
+  }
+
+  static bool IsParseError(const Error& e) { return e.message.find("parse error: ") != std::string::npos || e.message.starts_with("invalid expression type"); }
+
+  static void AppendStats(std::string* out, const promql::QueryStats& s, double total_seconds) {
+    JsonWriter json(out);
+    const double eval = static_cast<double>(s.eval_us) / 1e6, prepare = static_cast<double>(s.prepare_us + s.parse_us) / 1e6;
+    json.BeginObject().Key("timings").BeginObject();
+    json.Field("evalTotalTime", eval + prepare).Field("resultSortTime", 0.0).Field("queryPreparationTime", prepare).Field("innerEvalTime", eval);
+    json.Field("execQueueTime", 0.0).Field("execTotalTime", total_seconds).EndObject();
+    json.Key("samples").BeginObject();
+    json.Field("totalQueryableSamples", s.samples_read).Field("peakSamples", s.peak_samples).EndObject().EndObject();
+  }
+
+  HttpResponse Query(const HttpRequest& request, const RequestParams& params) {
+    auto t = params.Time("time", clock_.NowMs());
+    if (!t) return Fail(t.error());
+    const std::string expr(params.Get("query"));
+    return RunQuery(request, params, [&](const promql::Engine& engine, const Queryable& q, promql::QueryControl& control) { return engine.Instant(q, expr, *t, control); });
+  }
+
+  HttpResponse QueryRange(const HttpRequest& request, const RequestParams& params) {
+    auto start = params.Time("start", std::nullopt);
+    if (!start) return Fail(start.error());
+    auto end = params.Time("end", std::nullopt);
+    if (!end) return Fail(end.error());
+    if (*end < *start) return Fail(InvalidParameter("end", "end timestamp must not be before start time"));
+    auto step = params.DurationMs("step");
+    if (!step) return Fail(step.error());
+    if (*step <= 0) return Fail(InvalidParameter("step", "zero or negative query resolution step widths are not accepted. Try a positive integer"));
+    // In seconds and unsigned, so that far-apart times do not overflow.
+    if ((static_cast<std::uint64_t>(*end) - static_cast<std::uint64_t>(*start)) / static_cast<std::uint64_t>(*step) > static_cast<std::uint64_t>(kMaxPoints))
+      return Fail(Error{Errc::kInvalid, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"});
+    const std::string expr(params.Get("query"));
+    return RunQuery(request, params, [&](const promql::Engine& engine, const Queryable& q, promql::QueryControl& control) { return engine.Range(q, expr, *start, *end, *step, control); });
+  }
+
+  // Start, end, limit and match[] of the metadata endpoints, with one snapshot.
+  struct Lookup {
+    std::int64_t start = 0, end = 0;
+    std::size_t limit = 0;
+    std::vector<Matchers> sets;
+    std::shared_ptr<const Queryable> snapshot;
+  };
+  Result<Lookup> StartLookup(const RequestParams& params) {
+    Lookup out;
+    PROM_ASSIGN(out.limit, params.Limit());
+    PROM_ASSIGN(out.start, params.Time("start", kApiMinTime));
+    PROM_ASSIGN(out.end, params.Time("end", kApiMaxTime));
+    if (out.end < out.start) return InvalidParameter("end", "end timestamp must not be before start time");
+    PROM_ASSIGN(out.sets, params.MatcherSets());
+    auto snapshot = source_.Snapshot();
+    if (!snapshot) return Error{Errc::kUnavailable, snapshot.error().message};
+    out.snapshot = std::move(*snapshot);
+    return out;
+  }
+
+  // The union over the match[] sets of what `get` finds, cut at the limit.
+  template <typename Get>
+  HttpResponse StringUnion(const RequestParams& params, Get get) {
+    auto lookup = StartLookup(params);
+    if (!lookup) return Fail(lookup.error());
+    if (lookup->sets.empty()) lookup->sets.emplace_back();
+    std::set<std::string> all;
+    for (const Matchers& set : lookup->sets) {
+      auto found = get(*lookup->snapshot, set, lookup->start, lookup->end);
+      if (!found) return Fail({"execution", 422}, found.error().message);
+      all.insert(std::make_move_iterator(found->begin()), std::make_move_iterator(found->end()));
+    }
+    std::vector<std::string> out(all.begin(), all.end());
+    std::vector<std::string> warnings;
+    if (lookup->limit > 0 && out.size() > lookup->limit) {
+      out.resize(lookup->limit);
+      warnings.emplace_back(kTruncated);
+    }
+    return Succeed(StringsJson(out), warnings);
+  }
+
+  HttpResponse LabelNames(const HttpRequest&, const RequestParams& params) {
+    return StringUnion(params, [](const Queryable& q, const Matchers& m, std::int64_t start, std::int64_t end) { return q.LabelNames(m, start, end); });
+  }
+
+  HttpResponse LabelValues(const HttpRequest& request, const RequestParams& params) {
+    std::string_view raw = request.raw_path;
+    raw.remove_prefix(std::string_view("/api/v1/label/").size());
+    raw.remove_suffix(std::string_view("/values").size());
+    auto decoded = net::PercentDecode(raw, false);
+    if (!decoded) return Fail(decoded.error());
+    const std::string name = UnescapeLabelName(*decoded);
+    if (!IsValidLabelName(name)) return Fail(Error{Errc::kInvalid, "invalid label name: " + Quote(name)});
+    return StringUnion(params, [&](const Queryable& q, const Matchers& m, std::int64_t start, std::int64_t end) { return q.LabelValues(name, m, start, end); });
+  }
+
+  HttpResponse Series(const HttpRequest&, const RequestParams& params) {
+    if (params.GetAll("match[]").empty()) return Fail(Error{Errc::kInvalid, "no match[] parameter provided"});
+    auto lookup = StartLookup(params);
+    if (!lookup) return Fail(lookup.error());
+    std::vector<std::unique_ptr<Selection>> selections;
+    std::vector<const Labels*> all;
+    for (const Matchers& set : lookup->sets) {
+      auto selection = lookup->snapshot->Select(set, lookup->start, lookup->end);
+      if (!selection) return Fail({"execution", 422}, selection.error().message);
+      for (std::size_t i = 0; i < (*selection)->size(); ++i) all.push_back(&(*selection)->labels(i));
+      selections.push_back(std::move(*selection));
+    }
+    if (selections.size() > 1) {
+      std::sort(all.begin(), all.end(), [](const Labels* a, const Labels* b) { return *a < *b; });
+      all.erase(std::unique(all.begin(), all.end(), [](const Labels* a, const Labels* b) { return *a == *b; }), all.end());
+    }
+    std::vector<std::string> warnings;
+    if (lookup->limit > 0 && all.size() > lookup->limit) {
+      all.resize(lookup->limit);
+      warnings.emplace_back(kTruncated);
+    }
+    std::string data = "[";
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i > 0) data.push_back(',');
+      promql::AppendLabelsJson(&data, *all[i]);
+    }
+    data.push_back(']');
+    return Succeed(std::move(data), warnings);
+  }
+
+  HttpResponse Metadata(const HttpRequest&, const RequestParams& params) {
+    auto limit = params.Limit();
+    if (!limit) return Fail(limit.error());
+    auto snapshot = source_.Snapshot();
+    if (!snapshot) return Fail(Error{Errc::kUnavailable, snapshot.error().message});
+    auto all = (*snapshot)->ListMetadata();
+    if (!all) return Fail({"execution", 422}, all.error().message);
+    const std::string_view metric = params.Get("metric");
+    std::string data;
+    JsonWriter json(&data);
+    json.BeginObject();
+    std::size_t n = 0;
+    for (const auto& [name, m] : *all) {
+      if (!metric.empty() && name != metric) continue;
+      if (*limit > 0 && n++ == *limit) break;
+      json.Key(name).BeginArray().BeginObject().Field("type", MetricTypeName(m.type)).Field("help", m.help).Field("unit", m.unit).EndObject().EndArray();
+    }
+    json.EndObject();
+    return Succeed(std::move(data));
+  }
+
+  HttpResponse FormatQuery(const HttpRequest&, const RequestParams& params) {
+    auto expr = promql::ParseExpr(params.Get("query"), options_.engine.parse);
+    if (!expr) return Fail(InvalidParameter("query", expr.error().message));
+    std::string data;
+    AppendJsonString(&data, promql::PrettyPrint(**expr));
+    return Succeed(std::move(data));
+  }
+
+  HttpResponse BuildInfo(const HttpRequest&, const RequestParams&) {
+    std::string data;
+    // Clients (Grafana among them) decide by this number which features a Prometheus has: say which
+    // upstream release the API follows.
+    JsonWriter(&data).BeginObject().Field("version", "3.14.0").Field("revision", "").Field("branch", "").Field("buildUser", "").Field("buildDate", "")
+        .Field("goVersion", "").Field("promkitVersion", kPromkitVersion).EndObject();
+    return Succeed(std::move(data));
+  }
+
+  QueryableSource& source_;
+  const QueryApiOptions options_;
+  Clock& clock_;
+  Slots slots_;
+  Gauge& running_;
+  HistogramMetric& seconds_;
+  Counter& samples_;
+};
+
+QueryApi::QueryApi(QueryableSource& source, QueryApiOptions options, Clock& clock, Metrics& metrics)
+    : impl_(std::make_unique<Impl>(source, std::move(options), clock, metrics)) {}
+QueryApi::~QueryApi() = default;
+HttpResponse QueryApi::Handle(const HttpRequest& request) { return impl_->Handle(request); }
+
+}  // namespace prom::api

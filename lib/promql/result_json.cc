@@ -1,0 +1,198 @@
+// Written without JsonWriter: an answer may hold millions of numbers, and the
+// budget is 40 ns for one.
+#include "promql/result_json.h"
+
+#include <bit>
+#include <cmath>
+
+#include "base/json.h"
+#include "base/number.h"
+
+namespace prom::promql {
+namespace {
+
+// [seconds,"value"]
+void AppendSample(std::string* out, std::int64_t t_ms, double v) {
+  char buffer[kMaxFloatText + 48];
+  char* p = buffer;
+  *p++ = '[';
+  p = WriteMillisAsSeconds(p, t_ms);
+  *p++ = ',';
+  *p++ = '"';
+  p = WriteFloatJson(p, v);
+  *p++ = '"';
+  *p++ = ']';
+  out->append(buffer, p);
+}
+
+void AppendQuotedFloat(std::string* out, double v) {
+  char buffer[kMaxFloatText];
+  out->push_back('"');
+  out->append(buffer, WriteFloatJson(buffer, v));
+  out->push_back('"');
+}
+
+// Bucket i of an exponential schema ends at 2^(i * 2^-schema).
+double UpperBound(const Histogram& h, std::int64_t i) {
+  if (h.uses_custom_buckets()) {
+    const auto n = static_cast<std::int64_t>(h.custom_values.size());
+    return i < n ? h.custom_values[static_cast<std::size_t>(i)] : INFINITY;
+  }
+  return std::exp2(std::ldexp(static_cast<double>(i), -h.schema));
+}
+
+// Boundaries: 0 open left, 1 open right, 2 both open, 3 both closed (upstream's codes).
+void AppendBucket(std::string* out, bool* first, int boundaries, double lower, double upper, double count) {
+  if (count == 0) return;
+  if (!*first) out->push_back(',');
+  *first = false;
+  out->push_back('[');
+  out->push_back(static_cast<char>('0' + boundaries));
+  for (double v : {lower, upper, count}) {
+    out->push_back(',');
+    AppendQuotedFloat(out, v);
+  }
+  out->push_back(']');
+}
+
+struct PlacedBucket {
+  std::int64_t index;
+  double count;
+};
+std::vector<PlacedBucket> Place(const std::vector<Histogram::Span>& spans, const std::vector<double>& buckets) {
+  std::vector<PlacedBucket> out;
+  std::int64_t index = 0;
+  std::size_t b = 0;
+  for (const auto& span : spans) {
+    index += span.offset;
+    for (std::uint32_t i = 0; i < span.length && b < buckets.size(); ++i) out.push_back({index++, buckets[b++]});
+  }
+  return out;
+}
+
+void AppendHistogram(std::string* out, const Histogram& h) {
+  *out += "{\"count\":";
+  AppendQuotedFloat(out, h.count);
+  *out += ",\"sum\":";
+  AppendQuotedFloat(out, h.sum);
+  std::string buckets;
+  bool first = true;
+  const auto negative = Place(h.negative_spans, h.negative_buckets);
+  for (auto it = negative.rbegin(); it != negative.rend(); ++it)
+    AppendBucket(&buckets, &first, 1, -UpperBound(h, it->index), -UpperBound(h, it->index - 1), it->count);
+  AppendBucket(&buckets, &first, 3, -h.zero_threshold, h.zero_threshold, h.zero_count);
+  for (const auto& b : Place(h.positive_spans, h.positive_buckets)) {
+    const bool lowest = h.uses_custom_buckets() && b.index == 0;
+    const double upper = UpperBound(h, b.index);
+    // The lowest custom bucket has no lower bound: closed at both ends when it reaches below zero.
+    AppendBucket(&buckets, &first, lowest ? 3 : 0, lowest ? -INFINITY : UpperBound(h, b.index - 1), upper, b.count);
+  }
+  if (!first) *out += ",\"buckets\":[" + buckets + "]";
+  out->push_back('}');
+}
+
+void AppendHistogramSample(std::string* out, const HistogramSample& s) {
+  char buffer[32];
+  out->push_back('[');
+  out->append(buffer, WriteMillisAsSeconds(buffer, s.t_ms));
+  out->push_back(',');
+  AppendHistogram(out, *s.h);
+  out->push_back(']');
+}
+
+void AppendVector(std::string* out, const QueryResult& r) {
+  out->push_back('[');
+  bool first = true;
+  for (const ResultSeries& s : r.series) {
+    if (!first) out->push_back(',');
+    first = false;
+    *out += "{\"metric\":";
+    AppendLabelsJson(out, s.labels);
+    if (!s.floats.empty()) {
+      *out += ",\"value\":";
+      AppendSample(out, s.floats[0].t_ms, s.floats[0].v);
+    } else if (!s.histograms.empty()) {
+      *out += ",\"histogram\":";
+      AppendHistogramSample(out, s.histograms[0]);
+    }
+    out->push_back('}');
+  }
+  out->push_back(']');
+}
+
+void AppendMatrix(std::string* out, const QueryResult& r) {
+  std::size_t samples = 0;
+  for (const ResultSeries& s : r.series) samples += s.floats.size();
+  out->reserve(out->size() + samples * 32 + r.series.size() * 128);
+  out->push_back('[');
+  bool first = true;
+  for (const ResultSeries& s : r.series) {
+    if (!first) out->push_back(',');
+    first = false;
+    *out += "{\"metric\":";
+    AppendLabelsJson(out, s.labels);
+    if (!s.floats.empty()) {
+      *out += ",\"values\":[";
+      for (std::size_t i = 0; i < s.floats.size(); ++i) {
+        if (i > 0) out->push_back(',');
+        AppendSample(out, s.floats[i].t_ms, s.floats[i].v);
+      }
+      out->push_back(']');
+    }
+    if (!s.histograms.empty()) {
+      *out += ",\"histograms\":[";
+      for (std::size_t i = 0; i < s.histograms.size(); ++i) {
+        if (i > 0) out->push_back(',');
+        AppendHistogramSample(out, s.histograms[i]);
+      }
+      out->push_back(']');
+    }
+    out->push_back('}');
+  }
+  out->push_back(']');
+}
+
+}  // namespace
+
+void AppendLabelsJson(std::string* out, const Labels& labels) {
+  out->push_back('{');
+  bool first = true;
+  for (const Label l : labels) {
+    if (!first) out->push_back(',');
+    first = false;
+    AppendJsonString(out, l.name);
+    out->push_back(':');
+    AppendJsonString(out, l.value);
+  }
+  out->push_back('}');
+}
+
+void AppendResultJson(std::string* out, const QueryResult& r) {
+  switch (r.type) {
+    case ValueType::kScalar:
+      *out += "{\"resultType\":\"scalar\",\"result\":";
+      AppendSample(out, r.t_ms, r.series.empty() || r.series[0].floats.empty() ? NormalNan() : r.series[0].floats[0].v);
+      break;
+    case ValueType::kString: {
+      *out += "{\"resultType\":\"string\",\"result\":[";
+      char buffer[32];
+      out->append(buffer, WriteMillisAsSeconds(buffer, r.t_ms));
+      out->push_back(',');
+      AppendJsonString(out, r.text);
+      out->push_back(']');
+      break;
+    }
+    case ValueType::kMatrix:
+      *out += "{\"resultType\":\"matrix\",\"result\":";
+      AppendMatrix(out, r);
+      break;
+    case ValueType::kVector:
+    case ValueType::kNone:
+      *out += "{\"resultType\":\"vector\",\"result\":";
+      AppendVector(out, r);
+      break;
+  }
+  out->push_back('}');
+}
+
+}  // namespace prom::promql

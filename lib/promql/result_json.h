@@ -1,0 +1,16 @@
+// A query's result as the HTTP API has it: {"resultType":...,"result":...}.
+// The CLI's -o json prints the same.
+#pragma once
+
+#include <string>
+
+#include "promql/engine.h"
+
+namespace prom::promql {
+
+// {"name":"value",...}
+void AppendLabelsJson(std::string* out, const Labels& labels);
+// The object of the "data" field, without stats.
+void AppendResultJson(std::string* out, const QueryResult& result);
+
+}  // namespace prom::promql
