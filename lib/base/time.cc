@@ -1,5 +1,6 @@
 #include "base/time.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -42,7 +43,11 @@ Result<std::int64_t> ParseDuration(std::string_view s) {
     const std::string_view name = s.substr(i, end - i);
     std::size_t u = next_unit;
     while (u < std::size(kUnits) && kUnits[u].name != name) ++u;
-    if (u == std::size(kUnits)) return NotADuration(s);
+    if (u == std::size(kUnits)) {
+      const bool known = std::any_of(std::begin(kUnits), std::end(kUnits), [&](const auto& unit) { return unit.name == name; });
+      if (known || name.empty()) return NotADuration(s);
+      return Error{Errc::kInvalid, "unknown unit " + Quote(name) + " in duration " + Quote(s)};
+    }
     if (overflow || n > kMaxDurationMs / kUnits[u].ms || n * kUnits[u].ms > kMaxDurationMs - total)
       return Error{Errc::kInvalid, "duration out of range"};
     total += n * kUnits[u].ms;

@@ -18,7 +18,7 @@ inline constexpr std::int64_t kMaxTimeMs = std::numeric_limits<std::int64_t>::ma
 // A Prometheus duration: units y w d h m s ms, descending, each once ("1h30m"),
 // or "0". Result in milliseconds; overflow of int64 nanoseconds is an error,
 // with upstream's texts ("not a valid duration string: \"x\"",
-// "empty duration string", "duration out of range").
+// "unknown unit \"q\" in duration \"5q\"", "empty duration string", "duration out of range").
 Result<std::int64_t> ParseDuration(std::string_view s);
 // As upstream prints it: 90000 -> "1m30s", 0 -> "0s".
 std::string FormatDuration(std::int64_t ms);
