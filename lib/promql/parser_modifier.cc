@@ -287,6 +287,7 @@ std::unique_ptr<DurationExpr> Parser::OffsetDuration() {
   if (call(next)) {
     auto operand = DurationCall();
     if (!operand) return nullptr;
+    if (operand->rhs) operand->pos.end = operand->rhs->pos.end;  // as upstream has it behind a sign
     auto node = std::make_unique<DurationExpr>();
     node->op = op.type == TokenType::kSub ? DurationExpr::Op::kNeg : DurationExpr::Op::kPos;
     node->pos = {op.start, operand->pos.end};
