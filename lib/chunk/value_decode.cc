@@ -190,6 +190,7 @@ void ValueBodyReader::ReadPatches(std::size_t first, std::size_t n, double* out)
 }
 
 bool ValueBodyReader::Read(std::size_t first, std::size_t n, double* out) {
+  if (n == 0) return true;
   if (kind_ == ValueKind::kConstant) {
     std::fill_n(out, n, constant_);
   } else if (runs_) {

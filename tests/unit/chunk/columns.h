@@ -90,7 +90,7 @@ inline std::vector<double> RandomColumn(std::mt19937_64& rng, std::size_t max) {
   double sum = static_cast<double>(below(1'000'000'000)) / scale;
   std::uint64_t walk = rng();
   const std::uint64_t shape = below(12);
-  const std::uint64_t hold = 1 + below(20);  // how long a value stays
+  const std::uint64_t hold = below(2) ? 1 : 2 + below(20);  // how long a value stays
   for (std::size_t i = 0; i < n; ++i) {
     if (i > 0 && hold > 1 && below(hold) != 0) {
       v[i] = v[i - 1];
