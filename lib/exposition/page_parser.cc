@@ -64,8 +64,11 @@ void SetBit(std::vector<std::uint64_t>& bits, std::uint32_t i) { bits[i / 64] |=
 }  // namespace
 
 PageParser::PageParser(PageOptions options) : options_(options) {
-  std::random_device random;
-  seed_ = static_cast<std::uint64_t>(random()) << 32 | random();
+  static const std::uint64_t kSeed = [] {
+    std::random_device random;
+    return static_cast<std::uint64_t>(random()) << 32 | random();
+  }();
+  seed_ = kSeed;
 }
 
 std::size_t PageParser::memory_bytes() const {
@@ -83,6 +86,10 @@ Result<const PageParser::Page*> PageParser::Parse(std::string* page, TextFormat 
   exemplars_.clear();
   metadata_.clear();
   error_ = {};
+  if (last_.size() > options_.max_page_bytes) {
+    last_ = std::string();
+    lines_ = {};
+  }
   if (page->size() > kMaxPage) {
     error_.message = "page of " + std::to_string(page->size()) + " bytes is over the limit of " + std::to_string(kMaxPage);
     return Error{Errc::kLimit, error_.message};
@@ -106,7 +113,15 @@ Result<const PageParser::Page*> PageParser::Parse(std::string* page, TextFormat 
     epoch_ = 1;
   }
 
-  if (lines_.empty()) Diverge();
+  if (lines_.empty()) {
+    Diverge();
+    if (slots() == 0) {  // the first page: room for what it seems to hold
+      const std::size_t guess = page_.size() / 96 + 16;
+      new_lines_.reserve(guess * 2);
+      created_.reserve(guess);
+      Rehash(std::bit_ceil(guess * 2));
+    }
+  }
 
   TextParser parser(page_, format, {.normalize_float_labels = options_.normalize_float_labels});
   for (;;) {
@@ -120,13 +135,22 @@ Result<const PageParser::Page*> PageParser::Parse(std::string* page, TextFormat 
   }
   if (next_ < lines_.size()) Diverge();  // the tail is gone
   Finish();
+  // Views into the text hold when its buffer moves, except that of a very short one.
+  const char* const before = page->data();
   last_.swap(*page);
-  page->clear();
-  if (last_.size() > options_.max_page_bytes) {
-    last_ = std::string();
-    lines_ = {};
+  for (auto& line : metadata_) {
+    line.metric = {last_.data() + (line.metric.data() - before), line.metric.size()};
+    line.raw_text = {last_.data() + (line.raw_text.data() - before), line.raw_text.size()};
   }
+  page->clear();
   return &page_info_;
+}
+
+std::string PageParser::MetadataLine::text() const {
+  if (kind != TextParser::Entry::kHelp) return std::string(raw_text);
+  std::string out;
+  AppendUnescaped(&out, raw_text, format == TextFormat::kOpenMetrics);
+  return out;
 }
 
 // Passes over lines that are equal byte for byte.
@@ -179,8 +203,10 @@ void PageParser::PassEqualDiverged() {
         ++duplicates_;
       }
       stamps_[line.slot] = epoch_;
-    } else {
+    } else if (line.sets_type) {
       type_ = line.type;
+    } else {
+      line.type = type_;
     }
     new_lines_.push_back(line);
     at_ += line.length;
@@ -279,12 +305,11 @@ PageParser::Step PageParser::ParseEntry(TextParser* parser) {
   // line depends on it: such lines are never predicted.
   const std::size_t end = std::min(parser->entry_end(), page_.size());
   const bool whole = parser->entry_end() <= page_.size() && parser->at_line_start();
-  Line line{kNoSlot, static_cast<std::uint32_t>(end - at_), 0, Role::kMeta, false, type_};
+  Line line{kNoSlot, static_cast<std::uint32_t>(end - at_), 0, Role::kMeta, false, entry == TextParser::Entry::kType, type_};
   if (entry != TextParser::Entry::kSeries) {
     Diverge();
     if (entry != TextParser::Entry::kComment) {
-      metadata_.push_back({entry, std::string(parser->metric()), entry == TextParser::Entry::kType ? type_ : MetricType::kUnknown,
-                           entry == TextParser::Entry::kType ? std::string() : parser->text()});
+      metadata_.push_back({entry, entry == TextParser::Entry::kType ? type_ : MetricType::kUnknown, parser->metric(), parser->raw_text(), format_});
     }
     ResyncMeta(page_.substr(at_, line.length));
     if (!whole) {

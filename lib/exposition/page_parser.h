@@ -56,9 +56,10 @@ class PageParser {
   };
   struct MetadataLine {
     TextParser::Entry kind;  // kHelp, kType or kUnit
-    std::string metric;
-    MetricType type;   // kType
-    std::string text;  // kHelp, kUnit
+    MetricType type;  // kType
+    std::string_view metric, raw_text;
+    TextFormat format;
+    std::string text() const;  // kHelp, with escapes resolved; kUnit
   };
 
   // All spans are valid until the next call of Parse.
@@ -105,7 +106,8 @@ class PageParser {
     std::uint32_t length;  // with the newline
     std::uint32_t prefix;  // bytes up to the value; 0: never predicted
     Role role;
-    bool again;       // the slot was on an earlier line of the page
+    bool again;      // the slot was on an earlier line of the page
+    bool sets_type;  // a # TYPE line
     MetricType type;  // in force behind the line
   };
   using Fingerprint = std::array<std::uint64_t, 2>;

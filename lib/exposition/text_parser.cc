@@ -39,7 +39,7 @@ constexpr std::array<std::uint8_t, 256> kNameClass = [] {
 std::uint8_t NameClass(char c) { return kNameClass[static_cast<unsigned char>(c)]; }
 
 // First byte at or after p that is a quote, a backslash, a control character or not ASCII.
-const char* SkipPlain(const char* p, const char* end) {
+[[gnu::always_inline]] inline const char* SkipPlain(const char* p, const char* end) {
 #if defined(__SSE2__)
   const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
   while (end - p >= 16) {
@@ -53,6 +53,17 @@ const char* SkipPlain(const char* p, const char* end) {
 #endif
   while (p < end && *p != '"' && *p != '\\' && static_cast<signed char>(*p) >= ' ') ++p;
   return p;
+}
+
+// No control characters and nothing beyond ASCII.
+bool IsPlainAscii(std::string_view s) {
+  const char* p = s.data();
+  const char* const end = p + s.size();
+  while ((p = SkipPlain(p, end)) < end) {
+    if (*p != '"' && *p != '\\') return false;
+    ++p;
+  }
+  return true;
 }
 
 // Go's text for a float that strconv.ParseFloat refuses.
@@ -142,13 +153,17 @@ TextToken TextParser::NextToken() {
 }
 
 Entry TextParser::Next() {
-  if (lexer_.at_line_start() && FastSeries()) return Entry::kSeries;
+  if (lexer_.at_line_start()) {
+    if (FastSeries()) return Entry::kSeries;
+    if (const Entry entry = FastMetadata(); entry != Entry::kError) return entry;
+  }
   const bool open_metrics = format_ == TextFormat::kOpenMetrics;
   for (;;) {
     entry_start_ = lexer_.position();
     offsets_.clear();
     exemplar_offsets_.clear();
     has_timestamp_ = has_exemplar_ = exemplar_has_time_ = false;
+    has_escapes_ = true;
     const Token token = NextToken();
     switch (token) {
       case Token::kEof:
@@ -342,9 +357,13 @@ bool TextParser::FastSeries() {
   const char* p = start;
   if (p >= end || (NameClass(*p) & 1) == 0) return false;
   while (p < end && (NameClass(*p) & 4) != 0) ++p;
-  offsets_.clear();
-  offsets_.push_back(static_cast<std::size_t>(start - base));
-  offsets_.push_back(static_cast<std::size_t>(p - base));
+  constexpr int kMost = 2 + 4 * 32;  // more labels are rare enough for the long way
+  std::size_t offsets[kMost];
+  int count = 0;
+  bool escapes = false;
+  const auto note = [&](const char* at) { offsets[count++] = static_cast<std::size_t>(at - base); };
+  note(start);
+  note(p);
   if (p < end && *p == '{') {
     ++p;
     for (;;) {
@@ -365,18 +384,21 @@ bool TextParser::FastSeries() {
         if (*p == '\\') {
           if (end - p < 2 || p[1] == '\n' || p[1] == '\0') return false;
           ++p;
+          escapes = true;
         }
         if (static_cast<signed char>(*p) < 0) ascii = false;
         ++p;
       }
       if (!ascii && !IsValidUtf8({value, static_cast<std::size_t>(p - value)})) return false;
-      offsets_.push_back(static_cast<std::size_t>(name - base));
-      offsets_.push_back(static_cast<std::size_t>(name_end - base));
-      offsets_.push_back(static_cast<std::size_t>(value - base));
-      offsets_.push_back(static_cast<std::size_t>(p - base));
+      if (count == kMost) return false;
+      note(name);
+      note(name_end);
+      note(value);
+      note(p);
       ++p;
       if (p < end && *p == ',') {
         ++p;
+        if (p < end && *p == ' ' && format_ == TextFormat::kPrometheus) ++p;  // some exporters put a blank
       } else if (p >= end || *p != '}') {
         return false;
       }
@@ -407,6 +429,7 @@ bool TextParser::FastSeries() {
     timestamp = true;
   }
   if (p < end ? *p != '\n' : format_ == TextFormat::kOpenMetrics) return false;
+  offsets_.assign(offsets, offsets + count);
   entry_start_ = static_cast<std::size_t>(start - base);
   series_end_ = static_cast<std::size_t>(series_end - base);
   value_start_ = static_cast<std::size_t>(value - base);
@@ -414,8 +437,48 @@ bool TextParser::FastSeries() {
   has_timestamp_ = timestamp;
   timestamp_ms_ = t_ms;
   has_exemplar_ = false;
+  has_escapes_ = escapes;
   lexer_.Seek(static_cast<std::size_t>(p - base) + 1);
   return true;
+}
+
+// "# HELP name text\n" and "# TYPE name type\n" with single blanks and a plain name.
+// kError: not that spelling, and nothing was consumed.
+Entry TextParser::FastMetadata() {
+  constexpr std::size_t kKeyword = 7;  // "# HELP "
+  const char* const base = page_.data();
+  const char* const end = base + page_.size();
+  const char* const start = base + lexer_.position();
+  if (start >= end || end - start < static_cast<std::ptrdiff_t>(kKeyword)) return Entry::kError;
+  const bool help = std::memcmp(start, "# HELP ", kKeyword) == 0;
+  if (!help && std::memcmp(start, "# TYPE ", kKeyword) != 0) return Entry::kError;
+  const char* p = start + kKeyword;
+  const char* const name = p;
+  if (p >= end || (NameClass(*p) & 1) == 0) return Entry::kError;
+  while (p < end && (NameClass(*p) & 4) != 0) ++p;
+  const char* const name_end = p;
+  if (end - p < 2 || *p != ' ' || p[1] == ' ') return Entry::kError;
+  const char* const text = ++p;
+  const char* const newline = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(end - p)));
+  if (newline == nullptr || newline == text) return Entry::kError;
+  const std::string_view raw(text, static_cast<std::size_t>(newline - text));
+  MetricType type = MetricType::kUnknown;
+  if (help) {
+    if (!IsPlainAscii(raw)) return Entry::kError;
+  } else {
+    type = ParseMetricType(raw);
+    // The rest is either not a type or not one of both formats.
+    const bool untyped = raw == "untyped" && format_ == TextFormat::kPrometheus;
+    if (!untyped && type != MetricType::kCounter && type != MetricType::kGauge && type != MetricType::kHistogram && type != MetricType::kSummary) return Entry::kError;
+    type_ = type;
+  }
+  entry_start_ = static_cast<std::size_t>(start - base);
+  offsets_ = {static_cast<std::size_t>(name - base), static_cast<std::size_t>(name_end - base)};
+  text_start_ = static_cast<std::size_t>(text - base);
+  text_end_ = static_cast<std::size_t>(newline - base);
+  is_help_ = help;
+  lexer_.Seek(text_end_ + 1);
+  return help ? Entry::kHelp : Entry::kType;
 }
 
 bool TextParser::IsFloatLabel(std::string_view name) const {
@@ -459,11 +522,12 @@ Result<Labels> TextParser::labels() {
   auto& scratch = scratch_;
   pairs.clear();
   scratch.clear();
+  pairs.reserve(offsets_.size());
   // Room for all that is rewritten below, so that views into it hold.
-  scratch.reserve(series().size() + 32 * offsets_.size());
+  if (has_escapes_ || type_ == MetricType::kHistogram || type_ == MetricType::kSummary) scratch.reserve(series().size() + 32 * offsets_.size());
   const auto plain = [&](std::size_t i) {
     const auto raw = page_.substr(offsets_[i], offsets_[i + 1] - offsets_[i]);
-    if (raw.find('\\') == std::string_view::npos) return raw;
+    if (!has_escapes_ || raw.find('\\') == std::string_view::npos) return raw;
     const std::size_t begin = scratch.size();
     AppendUnescaped(&scratch, raw, true);
     return std::string_view(scratch).substr(begin);

@@ -61,6 +61,7 @@ class TextParser {
   std::string_view metric() const { return page_.substr(offsets_[0], offsets_[1] - offsets_[0]); }
   // kHelp: escapes resolved. kUnit, kComment: as written.
   std::string text() const;
+  std::string_view raw_text() const { return page_.substr(text_start_, text_end_ - text_start_); }
   // Of the last # TYPE line.
   MetricType type() const { return type_; }
 
@@ -82,6 +83,7 @@ class TextParser {
 
  private:
   bool FastSeries();
+  Entry FastMetadata();
   TextToken NextToken();
   Entry Metadata(TextToken kind);
   Entry Suffix(TextToken token);
@@ -107,7 +109,7 @@ class TextParser {
   bool is_help_ = false;
   MetricType type_ = MetricType::kUnknown;
   double value_ = 0;
-  bool has_timestamp_ = false, has_exemplar_ = false;
+  bool has_timestamp_ = false, has_exemplar_ = false, has_escapes_ = false;
   std::int64_t timestamp_ms_ = 0;
   double exemplar_value_ = 0;
   bool exemplar_has_time_ = false;
