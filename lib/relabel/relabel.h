@@ -5,8 +5,7 @@
 // nothing behind it is the empty regex, not the default; an empty result of replace
 // deletes the label; a target label that expands to an invalid name is skipped;
 // hashmod takes the last 8 bytes of the MD5; labelmap iterates over the labels as
-// they were before the rule. lowercase and uppercase map Latin, Greek, Cyrillic,
-// Armenian and Georgian letters one by one as Go does (case.h says which).
+// they were before the rule; lowercase and uppercase map letter by letter (case.h).
 #pragma once
 
 #include <cstdint>
@@ -29,6 +28,7 @@ namespace prom::relabel {
 
 enum class NameScheme : std::uint8_t { kUnset, kUtf8, kLegacy };
 bool IsValidLabelName(NameScheme scheme, std::string_view name);
+Result<void> Decode(const yaml::Node& node, NameScheme* out);  // "legacy", "utf8"; empty changes nothing
 
 enum class Action : std::uint8_t {
   kUnset, kReplace, kKeep, kDrop, kKeepEqual, kDropEqual, kHashMod, kLabelMap, kLabelDrop, kLabelKeep, kLowercase, kUppercase

@@ -25,6 +25,7 @@ class Writer {
   Writer& Uint(std::uint64_t value);
   Writer& Float(double value);
   Writer& Bool(bool value);
+  Writer& Raw(std::string_view yaml);  // one line of YAML flow style as it is
 
   // Key and value; the Opt forms write nothing for an empty value.
   Writer& Field(std::string_view key, std::string_view value) { return Key(key).String(value); }

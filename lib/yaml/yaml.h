@@ -49,9 +49,9 @@ class Document {
   Node root() const;
   const std::string& name() const;
 
- private:
-  friend class Node;
   struct Impl;
+
+ private:
   explicit Document(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
@@ -243,7 +243,6 @@ class Mapping {
   };
   Entry* Find(std::string_view key);
   const Entry* Find(std::string_view key) const;
-  void Collect(const Node& node, bool merged);
 
   Node node_;
   std::string type_name_;
