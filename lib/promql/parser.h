@@ -58,6 +58,7 @@ class Parser {
   // A construct with a rule for errors catches the failure; false when parsing must stop.
   bool Catch();
   void SkipToEnd();
+  void ExpectEnd();
   // The token that does not fit is reported and the construct goes on.
   void Report(std::string_view context, std::string_view expected);
   bool TooDeep(PosRange pos);  // false, for the caller to return
@@ -103,6 +104,7 @@ class Parser {
   Built Selector();
   bool LabelMatchers(VectorSelector* selector);
   void OneMatcher(Matchers* matchers);
+  bool Metric(Labels* metric);
   bool LabelSet(std::vector<std::pair<std::string, std::string>>* labels);
   void OneLabel(std::vector<std::pair<std::string, std::string>>* labels);
   bool GroupingLabels(std::vector<std::string>* labels);

@@ -131,19 +131,26 @@ void Parser::OneMatcher(Matchers* matchers) {
     Issue({name_token.start, value.pos().end}, matcher.error().message);
 }
 
-Labels Parser::WholeMetric() {
+bool Parser::Metric(Labels* metric) {
   std::vector<std::pair<std::string, std::string>> labels;
   std::string name;
-  const TokenType type = PeekType();
-  if (IsMetricWord(type)) name = Take().text;
-  if (PeekType() == TokenType::kLeftBrace && !LabelSet(&labels)) return {};
-  if (PeekType() != TokenType::kEof && PeekType() != TokenType::kError) {
-    if (!fresh_error_) Unexpected("", "");
-    SkipToEnd();
-    return {};
-  }
+  if (IsMetricWord(PeekType())) name = Take().text;
+  if (PeekType() == TokenType::kLeftBrace && !LabelSet(&labels)) return false;
   if (!name.empty()) labels.emplace_back(kMetricName, name);
-  return Labels::FromPairs(std::move(labels));
+  *metric = Labels::FromPairs(std::move(labels));
+  return true;
+}
+
+void Parser::ExpectEnd() {
+  if (PeekType() == TokenType::kEof || PeekType() == TokenType::kError) return;
+  if (!fresh_error_) Unexpected("", "");
+  SkipToEnd();
+}
+
+Labels Parser::WholeMetric() {
+  Labels metric;
+  if (Metric(&metric)) ExpectEnd();
+  return metric;
 }
 
 bool Parser::LabelSet(std::vector<std::pair<std::string, std::string>>* labels) {
