@@ -1,6 +1,7 @@
 #include "discovery/http_client_config.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/io.h"
 #include "base/json.h"
@@ -381,8 +382,11 @@ void WriteFields(yaml::Writer* out, const HttpClientConfig& config) {
   }
 }
 
+// Go's filepath.Join: the result is cleaned of "." and "..".
 void JoinDir(const std::string& dir, std::string* path) {
-  if (!path->empty()) *path = JoinPath(dir, *path);
+  if (path->empty() || path->front() == '/') return;
+  *path = std::filesystem::path(JoinPath(dir, *path)).lexically_normal().string();
+  if (path->size() > 1 && path->back() == '/') path->pop_back();
 }
 
 void SetDirectory(const std::string& dir, TlsConfig* tls) {

@@ -28,7 +28,7 @@ struct NodeData {
   Node::Kind kind = Node::Kind::kNull;
   bool plain = false;
   bool alias = false;          // `first_child` is the target
-  std::uint8_t height = 0;     // levels below, aliases expanded; at most kMaxDepth
+  std::uint8_t height = 0;     // containers on the longest way down, this one included, aliases expanded
   std::uint32_t line = 0, column = 0;
   std::uint32_t text = 0, text_size = 0;  // in Impl::text
   std::uint32_t tag = 0;                  // in Impl::tags; 0: none
@@ -78,7 +78,7 @@ class Builder : public YAML::EventHandler {
     std::uint32_t node;
     std::uint32_t last_child = kNone;
     std::uint64_t size = 1;  // expanded
-    int height = 0;
+    int height = 1;
   };
   struct Anchor {
     std::uint32_t node = kNone;
@@ -172,7 +172,7 @@ void Builder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
 }
 
 void Builder::OpenNode(const YAML::Mark& mark, Node::Kind kind, const std::string& tag, YAML::anchor_t anchor) {
-  const std::uint32_t index = Add(mark, kind, tag, anchor, 1, 0);
+  const std::uint32_t index = Add(mark, kind, tag, anchor, 1, 1);
   if (anchor != 0) anchors_[anchor].open = true;
   open_.push_back({index});
   open_anchors_.push_back(static_cast<std::uint32_t>(anchor));

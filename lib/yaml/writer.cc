@@ -14,12 +14,12 @@ namespace {
 // May stand unquoted without being taken for syntax: conservative, a quote too many does no harm.
 bool IsPlainSafe(std::string_view s) {
   if (s.empty() || s.front() == ' ' || s.back() == ' ') return false;
-  if (std::string_view("!&*-?:,[]{}#|>@`\"'%=<").find(s.front()) != std::string_view::npos) {
+  if (std::string_view("!&*-?:,[]{}#|>@`\"'%=").find(s.front()) != std::string_view::npos) {
     // A dash, question mark or colon starts plain text when no space follows.
     const bool indicator = s.front() == '-' || s.front() == '?' || s.front() == ':';
     if (!indicator || s.size() == 1 || s[1] == ' ' || s.starts_with("---")) return false;
   }
-  if (s.starts_with("...")) return false;
+  if (s.starts_with("...") || s == "<<") return false;
   for (std::size_t i = 0; i < s.size(); ++i) {
     const auto c = static_cast<unsigned char>(s[i]);
     if (c < 0x20 || c == 0x7f) return false;
