@@ -11,6 +11,9 @@ inline constexpr int kMaxExponent = 15;
 // All exact as doubles.
 inline constexpr double kPow10[kMaxExponent + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
+// Adding and taking away this rounds a double below kRoundLimit to an integer.
+inline constexpr double kRound = 0x1.8p52, kRoundLimit = 0x1p51;
+
 // The bits of a double as an integer that sorts as the doubles do (-0 just below
 // +0, NaNs outermost), and back: the map is its own inverse.
 inline std::uint64_t OrderedBits(std::uint64_t bits) {
@@ -26,6 +29,10 @@ inline bool RoundDecimal(double v, int exponent, std::int64_t* m) {
     return true;
   }
   const double scaled = v * kPow10[exponent];
+  if (std::fabs(scaled) < kRoundLimit) {
+    *m = static_cast<std::int64_t>((scaled + kRound) - kRound);
+    return true;
+  }
   if (!(std::fabs(scaled) < 0x1p53)) return false;
   *m = static_cast<std::int64_t>(scaled + std::copysign(0.5, scaled));
   return true;

@@ -23,8 +23,9 @@ enum class ColumnMode : std::uint8_t { kConstant, kFrame, kDelta, kDelta2 };
 // the mode to use without trying the others. Returns the mode that was used.
 ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, ColumnMode hint = ColumnMode::kConstant);
 
-// What AppendIntColumn would need for this sample of a column, in bits, with the best of the modes.
-std::uint64_t EstimateIntColumnBits(std::span<const std::uint64_t> x);
+// The bits of the differences of the first 64 values, about: enough to compare
+// ways to turn the same doubles into integers.
+std::uint64_t EstimateDeltaBits(std::span<const std::uint64_t> x);
 
 // Reads a column front to back, one block at a time, without allocating.
 // After Open succeeds nothing can fail and no read leaves [begin, end).

@@ -36,17 +36,7 @@ struct Plan {
 // The form and base for residuals r. The mean magnitude is what tells a wide but
 // even range (where a base saves the sign bit) from outliers (best left to patches).
 Plan ChooseForm(const std::uint64_t* r, std::size_t n) {
-  constexpr std::uint64_t kMagnitudeCap = 1ull << 47;  // 65535 of them do not overflow
-  std::int64_t min = Signed(r[0]), max = min;
-  std::uint64_t negative = 0, magnitude = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t v = Signed(r[i]);
-    min = std::min(min, v);
-    max = std::max(max, v);
-    const std::uint64_t sign = static_cast<std::uint64_t>(v >> 63);
-    negative += sign & 1;
-    magnitude += std::min(r[i] ^ sign, kMagnitudeCap);
-  }
+  const auto [min, max, negative, magnitude] = BestKernels().summarize(r, n);
   const std::uint64_t low = static_cast<std::uint64_t>(min);
   const unsigned range_bits = BitLength(static_cast<std::uint64_t>(max) - low);
   const unsigned mean_bits = BitLength(magnitude / n);
@@ -120,19 +110,20 @@ Width ChooseWidth(const std::uint64_t* u, std::size_t n) {
   // into one place would wait for the store before it. A count is at most 32.
   std::uint8_t lengths[4][72];
   std::memset(lengths, 0, sizeof lengths);
-  std::size_t i = 0;
   std::uint64_t all = 0;
-  for (; i + 4 <= n; i += 4) {
-    all |= u[i] | u[i + 1] | u[i + 2] | u[i + 3];
-    ++lengths[0][BitLength(u[i])];
-    ++lengths[1][BitLength(u[i + 1])];
-    ++lengths[2][BitLength(u[i + 2])];
-    ++lengths[3][BitLength(u[i + 3])];
+  for (std::size_t i = 0; i < n; ++i) all |= u[i];
+  std::size_t i = 0;
+  if (all >> 63 == 0) {
+    // The length of v is the place of the highest bit of 2 v + 1: no special case for 0.
+    const auto length = [](std::uint64_t v) { return 63 - static_cast<unsigned>(std::countl_zero(v + v + 1)); };
+    for (; i + 4 <= n; i += 4) {
+      ++lengths[0][length(u[i])];
+      ++lengths[1][length(u[i + 1])];
+      ++lengths[2][length(u[i + 2])];
+      ++lengths[3][length(u[i + 3])];
+    }
   }
-  for (; i < n; ++i) {
-    all |= u[i];
-    ++lengths[i % 4][BitLength(u[i])];
-  }
+  for (; i < n; ++i) ++lengths[i % 4][BitLength(u[i])];
   const unsigned longest = BitLength(all);
   Width best{longest, 0, 0, n * longest};
   std::size_t patches = 0;
@@ -296,9 +287,12 @@ ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, C
   return mode;
 }
 
-std::uint64_t EstimateIntColumnBits(std::span<const std::uint64_t> x) {
-  if (AllEqual(x)) return 0;
-  return EstimateModes(x).bits * x.size() / std::min(x.size(), kSampleValues);
+std::uint64_t EstimateDeltaBits(std::span<const std::uint64_t> x) {
+  const std::size_t n = std::min(x.size(), kSampleValues);
+  if (n < 2) return 0;
+  std::uint64_t r[kSampleValues];
+  Residuals(x.data(), n, ColumnMode::kDelta, r);
+  return EstimateResiduals(r + 1, n - 1);
 }
 
 }  // namespace prom::chunk

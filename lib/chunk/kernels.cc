@@ -5,6 +5,7 @@
 // interleaving would pad it to 128 values.
 #include "chunk/kernels.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -96,9 +97,42 @@ void ToDecimalUlpPortable(const std::uint64_t* x, const std::uint64_t* ulps, std
   }
 }
 
+IntSummary SummarizePortable(const std::uint64_t* x, std::size_t n) {
+  IntSummary s{static_cast<std::int64_t>(x[0]), static_cast<std::int64_t>(x[0]), 0, 0};
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto v = static_cast<std::int64_t>(x[i]);
+    s.min = std::min(s.min, v);
+    s.max = std::max(s.max, v);
+    const auto sign = static_cast<std::uint64_t>(v >> 63);
+    s.negative += sign & 1;
+    s.magnitude += std::min(x[i] ^ sign, std::uint64_t{1} << 47);
+  }
+  return s;
+}
+
+std::size_t FitDecimalPortable(const double* y, std::size_t n, int exponent, std::uint64_t* m) {
+  for (std::size_t i = 0; i < n; ++i) {
+    std::int64_t v;
+    if (!FitDecimal(y[i], exponent, &v)) return i;
+    m[i] = static_cast<std::uint64_t>(v);
+  }
+  return n;
+}
+
+bool FitDecimalUlpPortable(const double* y, std::size_t n, int exponent, std::uint64_t* m, std::uint64_t* ulps) {
+  for (std::size_t i = 0; i < n; ++i) {
+    std::int64_t v;
+    if (!RoundDecimal(y[i], exponent, &v)) return false;
+    m[i] = static_cast<std::uint64_t>(v);
+    ulps[i] = OrderedBits(std::bit_cast<std::uint64_t>(y[i])) - OrderedBits(std::bit_cast<std::uint64_t>(DecimalValue(v, exponent)));
+  }
+  return true;
+}
+
 template <std::size_t... W>
 constexpr Kernels MakePortable(std::index_sequence<W...>) {
-  return {{UnpackPortable<W>...}, UnZigZagPortable, ScalePortable, AddPortable, PrefixSumPortable, ToDecimalPortable, ToDecimalUlpPortable};
+  return {{UnpackPortable<W>...}, UnZigZagPortable, ScalePortable, AddPortable, PrefixSumPortable, ToDecimalPortable, ToDecimalUlpPortable,
+          SummarizePortable, FitDecimalPortable, FitDecimalUlpPortable};
 }
 
 using PackFunction = void (*)(const std::uint64_t*, std::size_t, std::uint8_t*);

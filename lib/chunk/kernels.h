@@ -15,6 +15,13 @@ inline constexpr std::size_t kBlockValues = 128;
 // Unpacking may read this many bytes behind the groups it was asked for.
 inline constexpr std::size_t kUnpackSlack = 16;
 
+// What the encoder wants to know of signed integers.
+struct IntSummary {
+  std::int64_t min = 0, max = 0;
+  std::size_t negative = 0;
+  std::uint64_t magnitude = 0;  // sum of |v| (|v| - 1 where negative), each at most 2^47
+};
+
 struct Kernels {
   // Reads `groups` groups of 8 values of `width` bits, little-endian, low bits
   // first (width bytes a group), into 8 * groups values.
@@ -34,6 +41,14 @@ struct Kernels {
   void (*to_decimal)(const std::uint64_t* x, std::size_t n, int exponent, double* out);
   // The same, moved by ulps[i] in the order of doubles.
   void (*to_decimal_ulp)(const std::uint64_t* x, const std::uint64_t* ulps, std::size_t n, int exponent, double* out);
+
+  // For the encoder; n is not bounded by a block.
+  IntSummary (*summarize)(const std::uint64_t* x, std::size_t n);  // n >= 1
+  // m[i] such that to_decimal gives y[i] bit for bit, from the front; returns the
+  // index of the first y that has none, n when all do.
+  std::size_t (*fit_decimal)(const double* y, std::size_t n, int exponent, std::uint64_t* m);
+  // m[i] and ulps[i] such that to_decimal_ulp gives y[i]. False: a y is out of reach (2^53, NaN).
+  bool (*fit_decimal_ulp)(const double* y, std::size_t n, int exponent, std::uint64_t* m, std::uint64_t* ulps);
 };
 
 const Kernels& PortableKernels();

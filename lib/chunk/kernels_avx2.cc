@@ -163,9 +163,89 @@ PROM_AVX2 void ToDecimalUlpAvx2(const std::uint64_t* x, const std::uint64_t* ulp
   if (i < n) PortableKernels().to_decimal_ulp(x + i, ulps + i, n - i, exponent, out + i);
 }
 
+PROM_AVX2 inline __m256i Max(__m256i a, __m256i b) { return _mm256_blendv_epi8(b, a, _mm256_cmpgt_epi64(a, b)); }
+PROM_AVX2 inline __m256i Min(__m256i a, __m256i b) { return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(a, b)); }
+
+PROM_AVX2 IntSummary SummarizeAvx2(const std::uint64_t* x, std::size_t n) {
+  if (n < 8) return PortableKernels().summarize(x, n);
+  const __m256i zero = _mm256_setzero_si256(), cap = _mm256_set1_epi64x(1ll << 47);
+  __m256i min = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), max = min, negative = zero, magnitude = zero;
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
+    min = Min(min, v);
+    max = Max(max, v);
+    const __m256i sign = _mm256_cmpgt_epi64(zero, v);
+    negative = _mm256_sub_epi64(negative, sign);
+    magnitude = _mm256_add_epi64(magnitude, Min(_mm256_xor_si256(v, sign), cap));  // v ^ sign is not negative
+  }
+  alignas(32) std::int64_t mins[4], maxs[4];
+  alignas(32) std::uint64_t negatives[4], magnitudes[4];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(mins), min);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(maxs), max);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(negatives), negative);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(magnitudes), magnitude);
+  IntSummary s = i < n ? PortableKernels().summarize(x + i, n - i) : IntSummary{mins[0], maxs[0], 0, 0};
+  for (int k = 0; k < 4; ++k) {
+    s.min = mins[k] < s.min ? mins[k] : s.min;
+    s.max = maxs[k] > s.max ? maxs[k] : s.max;
+    s.negative += negatives[k];
+    s.magnitude += magnitudes[k];
+  }
+  return s;
+}
+
+// Four values at once; those out of the fast range, or with a misfit among them,
+// go through the portable kernel, which decides alone what fits.
+PROM_AVX2 std::size_t FitDecimalAvx2(const double* y, std::size_t n, int exponent, std::uint64_t* m) {
+  const __m256d power = _mm256_set1_pd(kPow10[exponent]), round = _mm256_set1_pd(kRound), limit = _mm256_set1_pd(kRoundLimit);
+  const __m256d sign = _mm256_set1_pd(-0.0);
+  std::size_t i = 0;
+  while (i + 4 <= n) {
+    const __m256d v = _mm256_loadu_pd(y + i);
+    const __m256d scaled = exponent == 0 ? v : _mm256_mul_pd(v, power);
+    const __m256d raised = _mm256_add_pd(scaled, round);
+    const __m256d whole = _mm256_sub_pd(raised, round);
+    const __m256d back = exponent == 0 ? whole : _mm256_div_pd(whole, power);
+    const __m256i same = _mm256_cmpeq_epi64(_mm256_castpd_si256(back), _mm256_castpd_si256(v));
+    const __m256d small = _mm256_cmp_pd(_mm256_andnot_pd(sign, scaled), limit, _CMP_LT_OQ);
+    if (_mm256_movemask_pd(_mm256_and_pd(_mm256_castsi256_pd(same), small)) == 15) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(m + i), _mm256_sub_epi64(_mm256_castpd_si256(raised), _mm256_castpd_si256(round)));
+      i += 4;
+      continue;
+    }
+    const std::size_t fit = PortableKernels().fit_decimal(y + i, 4, exponent, m + i);
+    i += fit;
+    if (fit < 4) return i;
+  }
+  return i + PortableKernels().fit_decimal(y + i, n - i, exponent, m + i);
+}
+
+PROM_AVX2 bool FitDecimalUlpAvx2(const double* y, std::size_t n, int exponent, std::uint64_t* m, std::uint64_t* ulps) {
+  const __m256d power = _mm256_set1_pd(kPow10[exponent]), round = _mm256_set1_pd(kRound), limit = _mm256_set1_pd(kRoundLimit);
+  const __m256d sign = _mm256_set1_pd(-0.0);
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const __m256d v = _mm256_loadu_pd(y + i);
+    const __m256d scaled = _mm256_mul_pd(v, power);
+    if (_mm256_movemask_pd(_mm256_cmp_pd(_mm256_andnot_pd(sign, scaled), limit, _CMP_LT_OQ)) != 15) {
+      if (!PortableKernels().fit_decimal_ulp(y + i, 4, exponent, m + i, ulps + i)) return false;
+      continue;
+    }
+    const __m256d raised = _mm256_add_pd(scaled, round);
+    const __m256i whole = _mm256_sub_epi64(_mm256_castpd_si256(raised), _mm256_castpd_si256(round));
+    // From the integer, as the decoder does: the sum may be -0, which an integer is not.
+    const __m256d near = _mm256_div_pd(ToDouble(whole), power);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(m + i), whole);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(ulps + i), _mm256_sub_epi64(Ordered(_mm256_castpd_si256(v)), Ordered(_mm256_castpd_si256(near))));
+  }
+  return PortableKernels().fit_decimal_ulp(y + i, n - i, exponent, m + i, ulps + i);
+}
+
 template <std::size_t... W>
 Kernels MakeAvx2(std::index_sequence<W...>) {
-  Kernels k = {{ChooseUnpack<W>()...}, UnZigZagAvx2, ScaleAvx2, AddAvx2, PrefixSumAvx2, ToDecimalAvx2, ToDecimalUlpAvx2};
+  Kernels k = {{ChooseUnpack<W>()...}, UnZigZagAvx2, ScaleAvx2, AddAvx2, PrefixSumAvx2, ToDecimalAvx2, ToDecimalUlpAvx2,
+               SummarizeAvx2, FitDecimalAvx2, FitDecimalUlpAvx2};
   for (int width = 0; width <= 64; ++width)
     if (k.unpack[width] == nullptr) k.unpack[width] = PortableKernels().unpack[width];
   return k;

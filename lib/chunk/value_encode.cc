@@ -160,42 +160,18 @@ struct Misfits {
   std::size_t count = 0;
   std::uint32_t at[64];  // the first of them
 };
-template <bool kWhole>
 void ConvertDecimal(const double* y, std::size_t n, int exponent, std::size_t limit, std::uint64_t* m, Misfits* misfits) {
   misfits->count = 0;
-  std::uint64_t previous = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    std::int64_t v;
-    if (FitDecimal(y[i], kWhole ? 0 : exponent, &v)) [[likely]] {
-      previous = static_cast<std::uint64_t>(v);
-    } else {
-      if (misfits->count < std::size(misfits->at)) misfits->at[misfits->count] = static_cast<std::uint32_t>(i);
-      if (++misfits->count > limit) return;
-    }
-    m[i] = previous;
+  std::size_t lead = 0;  // misfits in front take the first value that fits
+  for (std::size_t i = BestKernels().fit_decimal(y, n, exponent, m); i < n;) {
+    if (misfits->count < std::size(misfits->at)) misfits->at[misfits->count] = static_cast<std::uint32_t>(i);
+    if (++misfits->count > limit) return;
+    if (i == lead) ++lead;
+    m[i] = i == 0 ? 0 : m[i - 1];
+    ++i;
+    i += BestKernels().fit_decimal(y + i, n - i, exponent, m + i);
   }
-  // Leading misfits take the first value that fits, not 0.
-  std::size_t lead = 0;
-  while (lead < misfits->count && lead < std::size(misfits->at) && misfits->at[lead] == lead) ++lead;
   if (lead > 0 && lead < n) std::fill_n(m, lead, m[lead]);
-}
-void Convert(const double* y, std::size_t n, int exponent, std::size_t limit, std::uint64_t* m, Misfits* misfits) {
-  if (exponent == 0) {
-    ConvertDecimal<true>(y, n, 0, limit, m, misfits);
-  } else {
-    ConvertDecimal<false>(y, n, exponent, limit, m, misfits);
-  }
-}
-
-// Integers and distances of decimal + ulp. False when a value is out of reach.
-bool ConvertUlp(const double* y, std::size_t n, int exponent, std::uint64_t* m, std::uint64_t* ulps) {
-  for (std::size_t i = 0; i < n; ++i) {
-    std::int64_t v;
-    if (!RoundDecimal(y[i], exponent, &v)) return false;
-    m[i] = static_cast<std::uint64_t>(v);
-    ulps[i] = OrderedBits(Bits(y[i])) - OrderedBits(Bits(DecimalValue(v, exponent)));
-  }
-  return true;
 }
 
 void ConvertOrdered(const double* y, std::size_t n, std::uint64_t* m) {
@@ -208,10 +184,10 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
   misfits->count = 0;
   const std::size_t tolerated = std::min(n / kMisfitShare, std::size(misfits->at));
   if (hint.kind == ValueKind::kDecimal) {
-    Convert(y, n, hint.exponent, tolerated, m, misfits);
+    ConvertDecimal(y, n, hint.exponent, tolerated, m, misfits);
     if (misfits->count <= tolerated) return hint;
   } else if (hint.kind == ValueKind::kDecimalUlp) {
-    if (ConvertUlp(y, n, hint.exponent, m, ulps)) return hint;
+    if (BestKernels().fit_decimal_ulp(y, n, hint.exponent, m, ulps)) return hint;
   } else if (hint.kind == ValueKind::kOrdered) {
     ConvertOrdered(y, n, m);
     misfits->count = 0;
@@ -232,7 +208,7 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
   if (without < 3) {
     const std::size_t limit = std::min(n / 8, std::size(misfits->at));
     for (int round = 0; round < 4; ++round) {
-      Convert(y, n, exponent, limit, m, misfits);
+      ConvertDecimal(y, n, exponent, limit, m, misfits);
       patched = misfits->count;
       if (patched <= tolerated) {
         decimal = true;
@@ -254,10 +230,10 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
   std::uint64_t sample[kCompareValues], sample_ulps[kCompareValues];
   Choice best{ValueKind::kOrdered, 0, ColumnMode::kConstant, ColumnMode::kConstant};
   ConvertOrdered(y + from, compared, sample);
-  std::uint64_t best_bits = EstimateIntColumnBits({sample, compared});
+  std::uint64_t best_bits = EstimateDeltaBits({sample, compared});
   for (const int e : kUlpExponents) {
-    if (!ConvertUlp(y + from, compared, e, sample, sample_ulps)) continue;
-    const std::uint64_t bits = EstimateIntColumnBits({sample, compared}) + EstimateIntColumnBits({sample_ulps, compared}) + 24;
+    if (!BestKernels().fit_decimal_ulp(y + from, compared, e, sample, sample_ulps)) continue;
+    const std::uint64_t bits = EstimateDeltaBits({sample, compared}) + EstimateDeltaBits({sample_ulps, compared}) + 24;
     if (bits < best_bits) {
       best_bits = bits;
       best.kind = ValueKind::kDecimalUlp;
@@ -265,11 +241,11 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
     }
   }
   if (decimal) {
-    const std::uint64_t bits = EstimateIntColumnBits({m + from, compared}) + patched * 80 * compared / n;
+    const std::uint64_t bits = EstimateDeltaBits({m + from, compared}) + patched * 80 * compared / n;
     if (bits <= best_bits) return {ValueKind::kDecimal, exponent, ColumnMode::kConstant, ColumnMode::kConstant};
   }
   misfits->count = 0;
-  if (best.kind == ValueKind::kDecimalUlp && ConvertUlp(y, n, best.exponent, m, ulps)) return best;
+  if (best.kind == ValueKind::kDecimalUlp && BestKernels().fit_decimal_ulp(y, n, best.exponent, m, ulps)) return best;
   ConvertOrdered(y, n, m);
   return {ValueKind::kOrdered, 0, ColumnMode::kConstant, ColumnMode::kConstant};
 }
