@@ -1,0 +1,219 @@
+// The aggregations that need all series of a step at once.
+#include <algorithm>
+#include <cmath>
+
+#include "base/number.h"
+#include "base/strings.h"
+#include "promql/exec/aggregate.h"
+#include "promql/exec/kernels.h"
+#include "promql/histogram_math.h"
+
+namespace prom::promql {
+
+namespace {
+
+// The parameter at every step, and its extremes: a NaN makes both NaN, as upstream.
+struct Param {
+  StepColumn column;
+  double min = std::numeric_limits<double>::max(), max = std::numeric_limits<double>::lowest();
+  bool has_nan = false;
+
+  Result<void> Read(QueryContext& context, Operator& op) {
+    PROM_TRY(op.Prepare(context));
+    PROM_TRY(op.Read(context, 0, 0, &column));
+    for (double v : column.values) {
+      has_nan |= std::isnan(v);
+      min = MinOf(min, v);
+      max = MaxOf(max, v);
+    }
+    return {};
+  }
+};
+
+}  // namespace
+
+Result<void> QuantileOperator::Compute(QueryContext& context) {
+  Param q;
+  PROM_TRY(q.Read(context, *param_));
+  PROM_TRY(child_->Prepare(context));
+  const PosRange param_pos = expr_.param->pos;
+  auto warn = [&](double v) { context.annotations().Warn("quantile value should be between 0 and 1, got " + FormatFloatG(v), param_pos); };
+  if (q.has_nan) warn(std::numeric_limits<double>::quiet_NaN());
+  if (q.max > 1) warn(q.max);
+  if (q.min < 0) warn(q.min);
+
+  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without);
+  HeldSamples input_held;
+  PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
+  PROM_TRY(held_.Add(context, grouping.labels.size() * grid_.steps));
+  std::vector<std::vector<std::size_t>> members(grouping.labels.size());
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    members[grouping.group_of[i]].push_back(i);
+    if (!input[i].histograms.empty()) context.annotations().Info("ignored histogram in quantile aggregation", expr_.expr->pos);
+  }
+  std::vector<double> values;
+  for (std::size_t g = 0; g < members.size(); ++g) {
+    PROM_TRY(context.Check());
+    StepColumn& out = columns_.emplace_back();
+    out.Reset(grid_.steps);
+    bool drop_name = false;
+    for (std::size_t k = 0; k < grid_.steps; ++k) {
+      values.clear();
+      for (std::size_t i : members[g]) {
+        if (input[i].Has(k)) values.push_back(input[i].values[k]);
+      }
+      if (values.empty()) continue;
+      SortNanFirst(&values);
+      out.Set(k, SortedQuantile(q.column.values[k], values));
+    }
+    for (std::size_t i : members[g]) drop_name |= child_->series()[i].drop_name;
+    series_.push_back({grouping.labels[g], drop_name});
+  }
+  return {};
+}
+
+Result<void> SelectKOperator::Compute(QueryContext& context) {
+  Param param;
+  PROM_TRY(param.Read(context, *param_));
+  PROM_TRY(child_->Prepare(context));
+  const AggregateOp op = expr_.op;
+  const bool ratio = op == AggregateOp::kLimitRatio;
+  if (ratio) {
+    if (param.max == 0 && param.min == 0) return {};
+    if (param.has_nan) return Error{Errc::kInvalid, "Ratio value is NaN"};
+    const PosRange pos = expr_.param->pos;
+    if (param.max > 1) context.annotations().Warn("ratio value should be between -1 and 1, got " + FormatFloatG(param.max) + ", capping to 1", pos);
+    if (param.min < -1) context.annotations().Warn("ratio value should be between -1 and 1, got " + FormatFloatG(param.min) + ", capping to -1", pos);
+  } else {
+    if (param.max < 1) return {};  // no step wants a series
+    if (param.has_nan) return Error{Errc::kInvalid, "Parameter value is NaN"};
+    if (param.min <= -9223372036854775808.0) return Error{Errc::kInvalid, "Scalar value " + FormatFloatG(param.min) + " underflows int64"};
+    if (param.max >= 9223372036854775808.0) return Error{Errc::kInvalid, "Scalar value " + FormatFloatG(param.max) + " overflows int64"};
+  }
+
+  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without);
+  HeldSamples input_held;
+  PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
+  const std::size_t series_count = input.size();
+  std::vector<std::vector<std::uint64_t>> any;
+  for (const StepColumn& column : input) any.push_back(column.AnyPresent());
+
+  std::vector<std::uint32_t> output_of(series_count, ~std::uint32_t{0});
+  auto emit = [&](std::size_t i, std::size_t k) -> Result<void> {
+    std::uint32_t& slot = output_of[i];
+    if (slot == ~std::uint32_t{0}) {
+      PROM_TRY(held_.Add(context, grid_.steps));
+      slot = static_cast<std::uint32_t>(columns_.size());
+      columns_.emplace_back().Reset(grid_.steps);
+      series_.push_back(child_->series()[i]);
+    }
+    if (const HistogramPtr* h = input[i].HistogramAtStep(k)) {
+      columns_[slot].histograms.push_back({static_cast<std::uint32_t>(k), *h});
+    } else {
+      columns_[slot].Set(k, input[i].values[k]);
+    }
+    return {};
+  };
+
+  if (ratio) {
+    for (std::size_t i = 0; i < series_count; ++i) {
+      PROM_TRY(context.Check());
+      const double offset = static_cast<double>(child_->series()[i].labels.Hash()) / 18446744073709551616.0;
+      for (std::size_t k = 0; k < grid_.steps; ++k) {
+        if ((any[i][k / 64] >> (k % 64) & 1) == 0) continue;
+        const double r = std::clamp(param.column.values[k], -1.0, 1.0);
+        if ((r >= 0 && offset < r) || (r < 0 && offset >= 1.0 + r)) PROM_TRY(emit(i, k));
+      }
+    }
+    return {};
+  }
+
+  // Heaps of input numbers, the one to be replaced first on top. A NaN is replaced by anything.
+  std::vector<std::vector<std::uint32_t>> heaps(grouping.labels.size());
+  for (std::size_t k = 0; k < grid_.steps; ++k) {
+    PROM_TRY(context.Check());
+    const std::int64_t wanted = static_cast<std::int64_t>(param.column.values[k]);
+    const std::size_t limit = wanted < 1 ? 0 : static_cast<std::size_t>(std::min<std::int64_t>(wanted, static_cast<std::int64_t>(series_count)));
+    if (limit == 0) continue;
+    for (auto& heap : heaps) heap.clear();
+    // true: a goes before b in the result. NaN last; of equal values the earlier series.
+    auto better = [&](std::uint32_t a, std::uint32_t b) {
+      const double va = input[a].values[k], vb = input[b].values[k];
+      if (std::isnan(va) || std::isnan(vb)) {
+        if (std::isnan(va) != std::isnan(vb)) return std::isnan(vb);
+        return a < b;
+      }
+      if (va != vb) return op == AggregateOp::kTopk ? va > vb : va < vb;
+      return a < b;
+    };
+    for (std::uint32_t i = 0; i < series_count; ++i) {
+      if ((any[i][k / 64] >> (k % 64) & 1) == 0) continue;
+      std::vector<std::uint32_t>& heap = heaps[grouping.group_of[i]];
+      if (op == AggregateOp::kLimitk) {
+        if (heap.size() < limit) heap.push_back(i);
+        continue;
+      }
+      if (!input[i].Has(k)) {
+        context.annotations().Info("ignored histogram in " + std::string(AggregateOpName(op)) + " aggregation", expr_.pos);
+        continue;
+      }
+      if (heap.size() < limit) {
+        heap.push_back(i);
+        std::push_heap(heap.begin(), heap.end(), better);
+        continue;
+      }
+      if (!better(i, heap.front())) continue;
+      std::pop_heap(heap.begin(), heap.end(), better);
+      heap.back() = i;
+      std::push_heap(heap.begin(), heap.end(), better);
+    }
+    for (auto& heap : heaps) {
+      if (op != AggregateOp::kLimitk) std::sort(heap.begin(), heap.end(), better);
+      for (std::uint32_t i : heap) PROM_TRY(emit(i, k));
+    }
+  }
+  return {};
+}
+
+Result<void> CountValuesOperator::Compute(QueryContext& context) {
+  PROM_TRY(child_->Prepare(context));
+  HeldSamples input_held;
+  PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
+  std::vector<std::string> names = expr_.grouping;
+  names.push_back(expr_.without ? std::string(kMetricName) : label_);
+  std::sort(names.begin(), names.end());
+  OutputTable table(grid_.steps);
+  // The labels of a value follow from series and text; both repeat from step to step.
+  std::unordered_map<std::string, std::size_t> output_of;
+  std::unordered_map<std::size_t, double> counts;  // of this step
+  std::vector<std::size_t> order;
+  for (std::size_t k = 0; k < grid_.steps; ++k) {
+    PROM_TRY(context.Check());
+    counts.clear();
+    order.clear();
+    for (std::size_t i = 0; i < input.size(); ++i) {
+      std::string text;
+      if (input[i].Has(k)) {
+        text = FormatFloatF(input[i].values[k]);
+      } else if (const HistogramPtr* h = input[i].HistogramAtStep(k)) {
+        text = HistogramText(**h);
+      } else {
+        continue;
+      }
+      auto [it, fresh] = output_of.try_emplace(std::to_string(i) + ' ' + text, 0);
+      if (fresh) {
+        LabelsBuilder builder(child_->series()[i].labels);
+        builder.Set(label_, text);
+        const Labels labels = builder.Build();
+        it->second = table.Find(expr_.without ? RemoveLabels(labels, names) : KeepLabels(labels, names), false);
+      }
+      if (counts[it->second]++ == 0) order.push_back(it->second);
+    }
+    for (std::size_t series : order) PROM_TRY(table.Add(context, series, k, counts[series]));
+  }
+  table.MoveTo(&series_, &columns_);
+  held_.Take(table.held());
+  return {};
+}
+
+}  // namespace prom::promql

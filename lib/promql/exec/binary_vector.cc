@@ -1,0 +1,364 @@
+#include "promql/exec/binary_vector.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "promql/exec/map_function.h"
+
+namespace prom::promql {
+
+MatchGroups::MatchGroups(const VectorMatching& matching) : on_(matching.on), names_(matching.labels) {
+  if (!on_) names_.emplace_back(kMetricName);
+  std::sort(names_.begin(), names_.end());
+}
+
+Labels MatchGroups::GroupLabels(const Labels& labels) const { return on_ ? KeepLabels(labels, names_) : RemoveLabels(labels, names_); }
+
+std::vector<std::uint32_t> MatchGroups::Number(const std::vector<SeriesMeta>& series) {
+  std::vector<std::uint32_t> out;
+  out.reserve(series.size());
+  for (const SeriesMeta& meta : series) {
+    out.push_back(numbers_.try_emplace(GroupLabels(meta.labels), static_cast<std::uint32_t>(numbers_.size())).first->second);
+  }
+  return out;
+}
+
+VectorBinaryOperator::VectorBinaryOperator(const BinaryExpr& expr, OperatorPtr lhs, OperatorPtr rhs)
+    : Operator(lhs->grid()),
+      op_(expr.op),
+      return_bool_(expr.return_bool),
+      matching_(*expr.matching),
+      pos_(expr.pos),
+      lhs_(std::move(lhs)),
+      rhs_(std::move(rhs)) {
+  const bool swap = matching_.card == Cardinality::kOneToMany;
+  many_ = swap ? rhs_.get() : lhs_.get();
+  one_ = swap ? lhs_.get() : rhs_.get();
+}
+
+Labels VectorBinaryOperator::ResultLabels(const Labels& many, const Labels& one, bool delayed) const {
+  LabelsBuilder builder((ChangesMetric(op_) || (return_bool_ && !delayed)) ? DropMetadataLabels(many) : many);
+  if (matching_.card == Cardinality::kOneToOne) {
+    if (matching_.on) {
+      builder.Keep(matching_.labels);
+    } else {
+      for (const std::string& name : matching_.labels) builder.Del(name);
+    }
+  }
+  for (const std::string& name : matching_.include) builder.Set(name, one.Get(name));  // an empty value removes it
+  return builder.Build();
+}
+
+bool VectorBinaryOperator::FindPairs(const std::vector<std::uint32_t>& many_groups, const std::vector<std::uint32_t>& one_groups,
+                                     std::size_t groups, bool delayed) {
+  if (matching_.fill_left || matching_.fill_right) return false;
+  constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  std::vector<std::uint32_t> one_of(groups, kNone);
+  for (std::uint32_t i = 0; i < one_groups.size(); ++i) {
+    if (one_of[one_groups[i]] != kNone) return false;
+    one_of[one_groups[i]] = i;
+  }
+  if (matching_.card == Cardinality::kOneToOne) {
+    std::vector<bool> seen(groups, false);
+    for (std::uint32_t group : many_groups) {
+      if (seen[group]) return false;
+      seen[group] = true;
+    }
+  }
+  std::unordered_set<Labels> unique;
+  for (std::uint32_t i = 0; i < many_groups.size(); ++i) {
+    const std::uint32_t one = one_of[many_groups[i]];
+    if (one == kNone) continue;
+    Labels labels = ResultLabels(many_->series()[i].labels, one_->series()[one].labels, delayed);
+    if (!unique.insert(labels).second) {
+      pairs_.clear();
+      series_.clear();
+      return false;
+    }
+    pairs_.push_back({i, one});
+    series_.push_back({std::move(labels), return_bool_});
+  }
+  return true;
+}
+
+Result<void> VectorBinaryOperator::Prepare(QueryContext& context) {
+  PROM_TRY(lhs_->Prepare(context));
+  PROM_TRY(rhs_->Prepare(context));
+  MatchGroups groups(matching_);
+  const std::vector<std::uint32_t> many_groups = groups.Number(many_->series());
+  const std::vector<std::uint32_t> one_groups = groups.Number(one_->series());
+  paired_ = FindPairs(many_groups, one_groups, groups.size(), context.options().delayed_name_removal);
+  if (!paired_) return ByStep(context, groups, many_groups, one_groups);
+
+  std::vector<std::uint32_t> uses(one_->series().size(), 0);
+  for (const Pair& pair : pairs_) ++uses[pair.one];
+  if (std::any_of(uses.begin(), uses.end(), [](std::uint32_t n) { return n > 1; })) {
+    PROM_ASSIGN(one_columns_, ReadAll(context, *one_, &held_));
+  }
+  return {};
+}
+
+BinaryOutcome VectorBinaryOperator::Element(double many_f, double one_f, const HistogramPtr& many_h, const HistogramPtr& one_h) const {
+  return matching_.card == Cardinality::kOneToMany ? BinaryValue(op_, one_f, many_f, one_h, many_h, pos_)
+                                                   : BinaryValue(op_, many_f, one_f, many_h, one_h, pos_);
+}
+
+Result<void> VectorBinaryOperator::Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) {
+  if (!paired_) {
+    *out = columns_[i];
+    return {};
+  }
+  const Pair pair = pairs_[i];
+  PROM_TRY(many_->Read(context, pair.many, worker, out));
+  const StepColumn* one = nullptr;
+  if (one_columns_.empty()) {
+    PROM_TRY(one_->Read(context, pair.one, worker, &scratch_[worker]));
+    one = &scratch_[worker];
+  } else {
+    one = &one_columns_[pair.one];
+  }
+
+  if (!out->histograms.empty() || !one->histograms.empty() || op_ == BinaryOp::kTrimLower || op_ == BinaryOp::kTrimUpper) {
+    const StepColumn many = std::move(*out);
+    out->Reset(grid_.steps);
+    const std::vector<std::uint64_t> many_any = many.AnyPresent(), one_any = one->AnyPresent();
+    for (std::size_t k = 0; k < grid_.steps; ++k) {
+      if (((many_any[k / 64] & one_any[k / 64]) >> (k % 64) & 1) == 0) continue;
+      const HistogramPtr* mh = many.HistogramAtStep(k);
+      const HistogramPtr* oh = one->HistogramAtStep(k);
+      BinaryOutcome r = Element(many.values[k], one->values[k], mh ? *mh : nullptr, oh ? *oh : nullptr);
+      Annotate(context, r, pos_, op_);
+      if (r.failed) continue;
+      if (return_bool_) {
+        out->Set(k, r.keep);
+      } else if (r.keep && r.histogram) {
+        out->histograms.push_back({static_cast<std::uint32_t>(k), std::move(r.histogram)});
+      } else if (r.keep) {
+        out->Set(k, r.value);
+      }
+    }
+    return {};
+  }
+
+  for (std::size_t w = 0; w < out->present.size(); ++w) out->present[w] &= one->present[w];
+  const bool swap = matching_.card == Cardinality::kOneToMany;
+  double* v = out->values.data();
+  const double* left = swap ? one->values.data() : v;
+  const double* right = swap ? v : one->values.data();
+  auto arithmetic = [&](auto&& fn) { ForEachBit(out->present, [&](std::size_t k) { v[k] = fn(left[k], right[k]); }); };
+  switch (op_) {
+    case BinaryOp::kAdd: arithmetic([](double a, double b) { return a + b; }); break;
+    case BinaryOp::kSub: arithmetic([](double a, double b) { return a - b; }); break;
+    case BinaryOp::kMul: arithmetic([](double a, double b) { return a * b; }); break;
+    case BinaryOp::kDiv: arithmetic([](double a, double b) { return a / b; }); break;
+    default:
+      if (!IsComparison(op_)) {
+        arithmetic([this](double a, double b) { return ScalarBinary(op_, a, b); });
+        break;
+      }
+      for (std::size_t k = 0; k < grid_.steps; ++k) {
+        if (!out->Has(k)) continue;
+        const bool keep = ScalarBinary(op_, left[k], right[k]) != 0;
+        if (return_bool_) {
+          v[k] = keep;
+        } else if (keep) {
+          v[k] = left[k];
+        } else {
+          out->Unset(k);
+        }
+      }
+  }
+  return {};
+}
+
+Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGroups& groups, const std::vector<std::uint32_t>& many_groups,
+                                          const std::vector<std::uint32_t>& one_groups) {
+  PROM_ASSIGN(const std::vector<StepColumn> many, ReadAll(context, *many_, &held_));
+  PROM_ASSIGN(const std::vector<StepColumn> one, ReadAll(context, *one_, &held_));
+  const bool delayed = context.options().delayed_name_removal;
+  const bool one_to_one = matching_.card == Cardinality::kOneToOne;
+  const bool swapped = matching_.card == Cardinality::kOneToMany;
+  // fill_right() stands in for a missing right side; group_right swaps the sides.
+  const std::optional<double>& fill_one = swapped ? matching_.fill_left : matching_.fill_right;
+  const std::optional<double>& fill_many = swapped ? matching_.fill_right : matching_.fill_left;
+  constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  std::vector<std::vector<std::uint64_t>> many_any, one_any;
+  for (const StepColumn& column : many) many_any.push_back(column.AnyPresent());
+  for (const StepColumn& column : one) one_any.push_back(column.AnyPresent());
+  auto has = [](const std::vector<std::uint64_t>& words, std::size_t k) { return (words[k / 64] >> (k % 64) & 1) != 0; };
+
+  OutputTable table(grid_.steps);
+  std::unordered_map<std::uint64_t, std::size_t> output_of;  // (many, one) -> output series; kNone: filled
+  std::vector<std::uint32_t> one_of(groups.size(), kNone);
+  std::vector<bool> matched(groups.size(), false);
+  std::vector<std::vector<std::size_t>> inserted(groups.size());  // output series of a group at this step
+
+  auto combine = [&](std::size_t k, std::uint32_t m, std::uint32_t o, std::uint32_t group) -> Result<void> {
+    static const HistogramPtr kNoHistogram;
+    double mf = 0, of = 0;
+    const HistogramPtr *mh = &kNoHistogram, *oh = &kNoHistogram;
+    if (m == kNone) {
+      mf = *fill_many;
+    } else {
+      mf = many[m].values[k];
+      if (const HistogramPtr* h = many[m].HistogramAtStep(k)) mh = h;
+    }
+    if (o == kNone) {
+      of = *fill_one;
+    } else {
+      of = one[o].values[k];
+      if (const HistogramPtr* h = one[o].HistogramAtStep(k)) oh = h;
+    }
+    BinaryOutcome r = Element(mf, of, *mh, *oh);
+    Annotate(context, r, pos_, op_);
+    if (r.failed) return {};
+
+    const std::uint64_t key = (static_cast<std::uint64_t>(m) << 32) | o;
+    auto [it, fresh] = output_of.try_emplace(key, 0);
+    if (fresh) {
+      const Labels many_labels = m == kNone ? groups.GroupLabels(one_->series()[o].labels) : many_->series()[m].labels;
+      const Labels one_labels = o == kNone ? groups.GroupLabels(many_->series()[m].labels) : one_->series()[o].labels;
+      it->second = table.Find(ResultLabels(many_labels, one_labels, delayed), return_bool_);
+    }
+    const std::size_t series = it->second;
+    if (one_to_one) {
+      if (matched[group]) {
+        return Error{Errc::kInvalid, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"};
+      }
+      matched[group] = true;
+    } else {
+      std::vector<std::size_t>& seen = inserted[group];
+      if (std::find(seen.begin(), seen.end(), series) != seen.end()) {
+        return Error{Errc::kInvalid, "multiple matches for labels: grouping labels must ensure unique matches"};
+      }
+      seen.push_back(series);
+    }
+    if (return_bool_) return table.Add(context, series, k, r.keep);
+    if (!r.keep) return {};
+    if (r.histogram) return table.Add(context, series, k, std::move(r.histogram));
+    return table.Add(context, series, k, r.value);
+  };
+
+  std::vector<std::uint32_t> many_at, one_at;
+  for (std::size_t k = 0; k < grid_.steps; ++k) {
+    PROM_TRY(context.Check());
+    many_at.clear();
+    one_at.clear();
+    for (std::uint32_t i = 0; i < many.size(); ++i) {
+      if (has(many_any[i], k)) many_at.push_back(i);
+    }
+    for (std::uint32_t i = 0; i < one.size(); ++i) {
+      if (has(one_any[i], k)) one_at.push_back(i);
+    }
+    if (many_at.empty() && one_at.empty()) continue;
+    if ((many_at.empty() || one_at.empty()) && !fill_one && !fill_many) continue;
+
+    std::fill(one_of.begin(), one_of.end(), kNone);
+    std::fill(matched.begin(), matched.end(), false);
+    for (auto& seen : inserted) seen.clear();
+    for (std::uint32_t o : one_at) {
+      std::uint32_t& slot = one_of[one_groups[o]];
+      if (slot != kNone) {
+        const Labels& labels = one_->series()[o].labels;
+        std::string a = labels.ToString(), b = one_->series()[slot].labels.ToString();
+        if (b < a) std::swap(a, b);
+        return Error{Errc::kInvalid, "found duplicate series for the match group " + groups.GroupLabels(labels).ToString() + " on the " +
+                                         (swapped ? "left" : "right") + " hand-side of the operation: [" + a + ", " + b +
+                                         "];many-to-many matching not allowed: matching labels must be unique on one side"};
+      }
+      slot = o;
+    }
+    for (std::uint32_t m : many_at) {
+      const std::uint32_t o = one_of[many_groups[m]];
+      if (o == kNone && !fill_one) continue;
+      PROM_TRY(combine(k, m, o, many_groups[m]));
+    }
+    if (!fill_many) continue;
+    for (std::uint32_t o : one_at) {
+      const std::uint32_t group = one_groups[o];
+      if (one_to_one ? matched[group] : !inserted[group].empty()) continue;
+      PROM_TRY(combine(k, kNone, o, group));
+    }
+  }
+  table.MoveTo(&series_, &columns_);
+  held_.Take(table.held());
+  return {};
+}
+
+std::string VectorBinaryOperator::Explain() const {
+  static constexpr const char* kCards[] = {"one-to-one", "many-to-one", "one-to-many", "many-to-many"};
+  return std::string(BinaryOpText(op_)) + (return_bool_ ? " bool" : "") + ", " + kCards[static_cast<int>(matching_.card)];
+}
+
+Result<void> SetOperator::Prepare(QueryContext& context) {
+  PROM_TRY(lhs_->Prepare(context));
+  PROM_TRY(rhs_->Prepare(context));
+  MatchGroups groups(matching_);
+  lhs_groups_ = groups.Number(lhs_->series());
+  const std::vector<std::uint32_t> rhs_groups = groups.Number(rhs_->series());
+  const std::size_t words = (grid_.steps + 63) / 64;
+  PROM_TRY(held_.Add(context, groups.size() * words));
+  present_.assign(groups.size(), std::vector<std::uint64_t>(words, 0));
+  auto mark = [&](std::uint32_t group, const StepColumn& column) {
+    const std::vector<std::uint64_t> any = column.AnyPresent();
+    for (std::size_t w = 0; w < words; ++w) present_[group][w] |= any[w];
+  };
+
+  if (op_ != BinaryOp::kOr) {
+    StepColumn column;
+    for (std::size_t i = 0; i < rhs_groups.size(); ++i) {
+      PROM_TRY(context.Check());
+      PROM_TRY(rhs_->Read(context, i, 0, &column));
+      mark(rhs_groups[i], column);
+    }
+    series_ = lhs_->series();
+    return {};
+  }
+
+  // Left in full, and of the right what has no group on the left at that step. A series of the same labels on both
+  // sides is one series of the result; its steps cannot overlap, because it is in one group.
+  PROM_ASSIGN(columns_, ReadAll(context, *lhs_, &held_));
+  series_ = lhs_->series();
+  std::unordered_map<Labels, std::size_t> by_labels;
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    by_labels.emplace(series_[i].labels, i);
+    mark(lhs_groups_[i], columns_[i]);
+  }
+  StepColumn column;
+  for (std::size_t i = 0; i < rhs_groups.size(); ++i) {
+    PROM_TRY(context.Check());
+    PROM_TRY(rhs_->Read(context, i, 0, &column));
+    const std::vector<std::uint64_t>& taken = present_[rhs_groups[i]];
+    for (std::size_t w = 0; w < words; ++w) column.present[w] &= ~taken[w];
+    std::erase_if(column.histograms, [&](const HistogramAt& at) { return (taken[at.step / 64] >> (at.step % 64) & 1) != 0; });
+    if (column.empty()) continue;
+    auto [it, fresh] = by_labels.try_emplace(rhs_->series()[i].labels, series_.size());
+    if (fresh) {
+      PROM_TRY(held_.Add(context, column.HeldSize()));
+      series_.push_back(rhs_->series()[i]);
+      columns_.push_back(std::move(column));
+      continue;
+    }
+    StepColumn& into = columns_[it->second];
+    ForEachBit(column.present, [&](std::size_t k) { into.Set(k, column.values[k]); });
+    into.histograms.insert(into.histograms.end(), column.histograms.begin(), column.histograms.end());
+    std::sort(into.histograms.begin(), into.histograms.end(), [](const HistogramAt& a, const HistogramAt& b) { return a.step < b.step; });
+  }
+  return {};
+}
+
+Result<void> SetOperator::Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) {
+  if (op_ == BinaryOp::kOr) {
+    *out = columns_[i];
+    return {};
+  }
+  PROM_TRY(lhs_->Read(context, i, worker, out));
+  const std::vector<std::uint64_t>& right = present_[lhs_groups_[i]];
+  const std::uint64_t flip = op_ == BinaryOp::kUnless ? ~std::uint64_t{0} : 0;
+  for (std::size_t w = 0; w < right.size(); ++w) out->present[w] &= right[w] ^ flip;
+  std::erase_if(out->histograms, [&](const HistogramAt& at) { return ((right[at.step / 64] ^ flip) >> (at.step % 64) & 1) == 0; });
+  return {};
+}
+
+}  // namespace prom::promql

@@ -1,0 +1,58 @@
+// From syntax tree to operators. One switch over the kinds of nodes decides how
+// each is run (plan.cc); the tree must outlive the plan.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "promql/ast.h"
+#include "promql/engine.h"
+#include "promql/exec/operator.h"
+#include "promql/exec/series_source.h"
+
+namespace prom::promql {
+
+class Planner {
+ public:
+  // start == end and step 0: an instant query.
+  Planner(const EngineOptions& options, std::int64_t start_ms, std::int64_t end_ms, std::int64_t step_ms)
+      : options_(options), start_ms_(start_ms), end_ms_(end_ms), step_ms_(step_ms) {}
+
+  // The plan of the whole query, names removed where that was delayed. kInvalid, kLimit.
+  Result<OperatorPtr> Plan(const Expr& expr);
+  // For an instant query on a range vector: its samples. Null when `expr` is none.
+  Result<std::unique_ptr<SeriesSource>> PlanMatrix(const Expr& expr, TimeShift* shift, std::int64_t* range_ms);
+  Grid QueryGrid() const;
+
+ private:
+  Result<OperatorPtr> Build(const Expr& expr, const Grid& grid);
+  Result<OperatorPtr> BuildOnce(const Expr& expr, const Grid& grid);  // without looking whether it is the same at every step
+  Result<OperatorPtr> BuildSelector(const VectorSelector& selector, const Grid& grid, bool timestamp, bool start_timestamp);
+  Result<OperatorPtr> BuildAggregate(const AggregateExpr& expr, const Grid& grid);
+  Result<OperatorPtr> BuildBinary(const BinaryExpr& expr, const Grid& grid);
+  Result<OperatorPtr> BuildCall(const CallExpr& call, const Grid& grid);
+  Result<OperatorPtr> BuildInfo(const CallExpr& call, OperatorPtr base, const Expr& arg);  // exec/info.cc
+  Result<OperatorPtr> BuildRangeCall(const CallExpr& call, std::size_t matrix_arg, const Grid& grid);
+  Result<std::unique_ptr<SeriesSource>> BuildSource(const Expr& range, const Grid& grid, TimeShift* shift, std::int64_t* range_ms);
+  Result<std::vector<OperatorPtr>> BuildScalars(const CallExpr& call, std::size_t from, std::size_t to, const Grid& grid);
+
+  Result<TimeShift> Shift(const TimeModifiers& time) const;
+  Result<std::int64_t> Duration(const DurationExpr& expr, bool may_be_negative) const;
+  Result<double> DurationValue(const DurationExpr& expr) const;
+
+  // Whether a node gives the same at every step, and whether it is worth evaluating once (a literal is not).
+  struct Invariance {
+    bool same = false, wrap = false;
+  };
+  Invariance InvarianceOf(const Expr& expr);
+
+  const EngineOptions& options_;
+  std::int64_t start_ms_, end_ms_, step_ms_;
+  std::unordered_map<const Expr*, Invariance> invariance_;
+};
+
+// The expression without parentheses around it.
+const Expr& Unwrap(const Expr& expr);
+
+}  // namespace prom::promql
