@@ -17,9 +17,9 @@ namespace {
 // Modes are compared on this many values: enough to see past a burst, and small
 // beside a chunk of 480.
 constexpr std::size_t kSampleValues = 64;
-// Columns this short are written in every mode and the shortest is kept; they are
-// mostly the runs of series that rarely change, where header bytes decide.
-constexpr std::size_t kTryAllValues = 16;
+// For columns this short the mode is chosen by the varints they would take; they
+// are mostly the runs of series that rarely change, where header bytes decide.
+constexpr std::size_t kShortColumn = 16;
 // More residuals than this are not considered for a list of varints.
 constexpr std::size_t kMaxList = 24;
 
@@ -255,6 +255,21 @@ Estimate EstimateModes(std::span<const std::uint64_t> x) {
   return best;
 }
 
+// The mode with the fewest bytes as head and list of varints.
+ColumnMode ShortestList(std::span<const std::uint64_t> x) {
+  const auto bytes = [](std::uint64_t v) { return VarintBytes(ZigZag(Signed(v))); };
+  std::size_t frame = bytes(x[0]), delta = frame, delta2 = frame;
+  for (std::size_t i = 1; i < x.size(); ++i) {
+    const std::uint64_t d = x[i] - x[i - 1];
+    frame += bytes(x[i]);
+    delta += bytes(d);
+    delta2 += bytes(i == 1 ? d : d - (x[i - 1] - x[i - 2]));
+  }
+  if (x.size() < 3) delta2 = delta;  // it has two values in its head
+  if (frame <= std::min(delta, delta2)) return ColumnMode::kFrame;
+  return delta <= delta2 ? ColumnMode::kDelta : ColumnMode::kDelta2;
+}
+
 bool AllEqual(std::span<const std::uint64_t> x) { return x.size() == 1 || std::memcmp(x.data(), x.data() + 1, (x.size() - 1) * sizeof x[0]) == 0; }
 
 }  // namespace
@@ -267,22 +282,7 @@ ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, C
     AppendSignedVarint(out, Signed(x[0]));
     return ColumnMode::kConstant;
   }
-  if (n <= kTryAllValues) {
-    const std::size_t start = out->size();
-    ColumnMode best = ColumnMode::kFrame;
-    AppendColumn(x.data(), n, best, out);
-    std::string other;
-    for (const ColumnMode mode : {ColumnMode::kDelta, ColumnMode::kDelta2}) {
-      if (mode == ColumnMode::kDelta2 && n < 3) continue;
-      other.clear();
-      AppendColumn(x.data(), n, mode, &other);
-      if (other.size() >= out->size() - start) continue;
-      out->replace(start, std::string::npos, other);
-      best = mode;
-    }
-    return best;
-  }
-  const ColumnMode mode = hint != ColumnMode::kConstant ? hint : EstimateModes(x).mode;
+  const ColumnMode mode = n <= kShortColumn ? ShortestList(x) : hint != ColumnMode::kConstant ? hint : EstimateModes(x).mode;
   AppendColumn(x.data(), n, mode, out);
   return mode;
 }
