@@ -1,0 +1,32 @@
+#include "store/ulid.h"
+
+#include <random>
+
+namespace prom::store {
+namespace {
+
+constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+}  // namespace
+
+std::string NewUlid(std::int64_t now_ms) {
+  std::random_device random;
+  std::string out(26, '0');
+  auto time = static_cast<std::uint64_t>(now_ms) & 0xffffffffffffull;
+  for (int i = 9; i >= 0; --i, time >>= 5) out[static_cast<std::size_t>(i)] = kAlphabet[time & 31];
+  for (std::size_t i = 10; i < 26; ++i) out[i] = kAlphabet[random() & 31];
+  return out;
+}
+
+bool IsUlid(std::string_view s) {
+  return s.size() == 26 && s[0] <= '7' && s.find_first_not_of(kAlphabet) == std::string_view::npos;
+}
+
+std::int64_t UlidTimeMs(std::string_view s) {
+  if (!IsUlid(s)) return 0;
+  std::uint64_t time = 0;
+  for (std::size_t i = 0; i < 10; ++i) time = time << 5 | kAlphabet.find(s[i]);
+  return static_cast<std::int64_t>(time);
+}
+
+}  // namespace prom::store

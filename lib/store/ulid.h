@@ -1,0 +1,18 @@
+// ULIDs: the names of blocks. 26 characters of Crockford's base 32: 48 bits of
+// milliseconds, 80 random bits; their text sorts by time of making.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace prom::store {
+
+// Thread-safe; random bits come from the kernel, so two processes never make the same.
+std::string NewUlid(std::int64_t now_ms);
+// 26 characters of the alphabet, not beyond 128 bits: safe as a file name.
+bool IsUlid(std::string_view s);
+// The time in it, ms; 0 when it is not a ULID.
+std::int64_t UlidTimeMs(std::string_view s);
+
+}  // namespace prom::store
