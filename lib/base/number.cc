@@ -1,5 +1,6 @@
 #include "base/number.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -88,7 +89,21 @@ char* WriteSmallInteger(char* out, double v) {
   return std::to_chars(out, out + 24, i).ptr;
 }
 
-char* WriteFixed(char* out, double v) { return std::to_chars(out, out + kMaxFloatText, v, std::chars_format::fixed).ptr; }
+char* WriteFixed(char* out, double v) {
+  if (std::fabs(v) < 9007199254740992.0) return std::to_chars(out, out + kMaxFloatText, v, std::chars_format::fixed).ptr;
+  // From 2^53 on charconv writes every digit of the value, Go the shortest digits and then zeros.
+  char text[32];
+  const char* const end = std::to_chars(text, text + sizeof text, v, std::chars_format::scientific).ptr;
+  const char* const exponent = std::find(text, const_cast<char*>(end), 'e');
+  int zeros = 0;
+  std::from_chars(exponent + 2, end, zeros);
+  const char* p = text;
+  if (*p == '-') *out++ = *p++;
+  *out++ = *p++;
+  if (p < exponent) ++p;  // the point
+  for (; p < exponent; --zeros) *out++ = *p++;
+  return std::fill_n(out, zeros, '0');
+}
 
 // d.ddde±XX with at least two exponent digits: charconv writes it as Go does.
 char* WriteExponent(char* out, double v) { return std::to_chars(out, out + kMaxFloatText, v, std::chars_format::scientific).ptr; }
