@@ -1,5 +1,6 @@
 #include "promql/parse_literal.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -36,6 +37,27 @@ bool UnderscoresOk(std::string_view s) {
     }
   }
   return saw != '_';
+}
+
+// Digits with a point and an exponent: what can be out of range but is not wrong.
+bool IsDecimal(std::string_view s) {
+  const auto digits = [&] {
+    const std::size_t n = std::min(s.find_first_not_of("0123456789"), s.size());
+    s.remove_prefix(n);
+    return n;
+  };
+  std::size_t mantissa = digits();
+  if (s.starts_with('.')) {
+    s.remove_prefix(1);
+    mantissa += digits();
+  }
+  if (mantissa == 0) return false;
+  if (s.starts_with('e') || s.starts_with('E')) {
+    s.remove_prefix(1);
+    if (s.starts_with('+') || s.starts_with('-')) s.remove_prefix(1);
+    if (digits() == 0) return false;
+  }
+  return s.empty();
 }
 
 // strconv.ParseInt with base 0, for unsigned text. nullopt: not an integer of 64 bits.
@@ -186,20 +208,17 @@ std::optional<std::string> Unquote(std::string_view s) {
 }
 
 Result<double> ParseNumber(std::string_view text) {
-  const auto failed = [&](const char* why) {
-    return Error{Errc::kInvalid, "strconv.ParseFloat: parsing " + Quote(text) + ": " + why};
+  const auto failed = [&](Errc code, const char* why) {
+    return Error{code, "strconv.ParseFloat: parsing " + Quote(text) + ": " + why};
   };
   std::string plain(text);
   if (text.find('_') != std::string_view::npos) {
-    if (!UnderscoresOk(text)) return failed("invalid syntax");
+    if (!UnderscoresOk(text)) return failed(Errc::kInvalid, "invalid syntax");
     std::erase(plain, '_');
   }
   if (const auto integer = ParseGoInt(plain)) return static_cast<double>(*integer);
   if (const auto value = ParseFloat(plain)) return *value;
-  // Syntax or range? Only decimal digits, a point and an exponent can be out of range.
-  const bool decimal = plain.find_first_not_of("0123456789.eE+-") == std::string::npos &&
-                       plain.find_first_of("0123456789") != std::string::npos;
-  return failed(decimal ? "value out of range" : "invalid syntax");
+  return IsDecimal(plain) ? failed(Errc::kLimit, "value out of range") : failed(Errc::kInvalid, "invalid syntax");
 }
 
 Result<double> ParseDurationSeconds(std::string_view text) {

@@ -27,7 +27,8 @@ std::uint32_t DigitValue(std::int32_t rune);
 std::optional<std::string> Unquote(std::string_view literal);
 
 // A number token: 5, 0x1f, 0755 (octal), 1_000, .5, 1e3, Inf, NaN. The error has
-// Go's words: `strconv.ParseFloat: parsing "1e999": value out of range`.
+// Go's words: `strconv.ParseFloat: parsing "1e999": value out of range` (kLimit)
+// or `...: invalid syntax` (kInvalid).
 Result<double> ParseNumber(std::string_view text);
 
 // A duration token such as 1h30m, in seconds; the error has the text of ParseDuration.

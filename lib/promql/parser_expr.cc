@@ -1,5 +1,6 @@
 // Operators, parentheses, calls and aggregations.
 #include <algorithm>
+#include <limits>
 
 #include "base/strings.h"
 #include "promql/parse_literal.h"
@@ -41,6 +42,11 @@ BinaryOp OpOf(TokenType t) { return static_cast<BinaryOp>(static_cast<int>(t) - 
 
 static_assert(static_cast<int>(TokenType::kLimitRatio) - static_cast<int>(TokenType::kSum) == static_cast<int>(AggregateOp::kLimitRatio));
 AggregateOp AggregatorOf(TokenType t) { return static_cast<AggregateOp>(static_cast<int>(t) - static_cast<int>(TokenType::kSum)); }
+
+bool StartsOperand(TokenType t) {
+  return t == TokenType::kAdd || t == TokenType::kSub || t == TokenType::kNumber || t == TokenType::kDuration || t == TokenType::kString ||
+         t == TokenType::kLeftParen || t == TokenType::kLeftBrace || IsMetricWord(t);
+}
 
 bool TakesParameter(AggregateOp op) { return op >= AggregateOp::kTopk; }
 
@@ -107,7 +113,9 @@ bool Parser::BinaryModifiers(BinaryExpr* node) {
     if (!GroupingLabels(&matching.labels)) return false;
     if (PeekType() == TokenType::kGroupLeft || PeekType() == TokenType::kGroupRight) {
       matching.card = Take().type == TokenType::kGroupLeft ? Cardinality::kManyToOne : Cardinality::kOneToMany;
-      if (PeekType() == TokenType::kLeftParen && !GroupingLabels(&matching.include)) return false;
+      // The labels may be left out where an operand or fill follows.
+      if (!StartsOperand(PeekType()) || PeekType() == TokenType::kLeftParen)
+        if (!GroupingLabels(&matching.include)) return false;
     }
   }
   const TokenType first = PeekType();
@@ -161,8 +169,7 @@ Parser::Built Parser::Operand() {
   for (;;) {
     const TokenType type = PeekType();
     if (type == TokenType::kAdd || type == TokenType::kSub) return Unary();
-    if (type == TokenType::kNumber || type == TokenType::kDuration || type == TokenType::kString || type == TokenType::kLeftParen ||
-        type == TokenType::kLeftBrace || IsMetricWord(type)) {
+    if (StartsOperand(type)) {
       Built primary = Primary();
       return primary ? Postfix(std::move(primary)) : Built{};
     }
@@ -209,10 +216,12 @@ ExprPtr Parser::Number(const Token& token) {
     else
       Issue(token.pos(), seconds.error().message);
   } else {
-    if (const auto value = ParseNumber(token.text))
+    if (const auto value = ParseNumber(token.text)) {
       node->value = *value;
-    else
+    } else {
       Issue(token.pos(), "error parsing number: " + value.error().message);
+      if (value.error().code == Errc::kLimit) node->value = std::numeric_limits<double>::infinity();
+    }
   }
   return node;
 }
@@ -225,7 +234,9 @@ Parser::Built Parser::Paren() {
   if (!inner) return {};
   while (PeekType() != TokenType::kRightParen) {
     if (!DropUnfit()) return {};
-    inner = BinaryRest(std::move(inner), 0);
+    // What follows what was dropped may go on with the whole of it.
+    inner = Postfix(std::move(inner));
+    if (inner) inner = BinaryRest(std::move(inner), 0);
     if (!inner) return {};
   }
   const Token close = Take();
@@ -260,9 +271,7 @@ bool Parser::Arguments(std::vector<Built>* args) {
     }
     const Token comma = Take();
     const TokenType next = PeekType();
-    const bool starts = next == TokenType::kAdd || next == TokenType::kSub || next == TokenType::kNumber || next == TokenType::kDuration ||
-                        next == TokenType::kString || next == TokenType::kLeftParen || next == TokenType::kLeftBrace || IsMetricWord(next);
-    if (!starts) {
+    if (!StartsOperand(next)) {
       Issue(comma.pos(), "trailing commas not allowed in function call args");
       continue;
     }
@@ -304,15 +313,18 @@ Parser::Built Parser::Aggregate(const Token& op) {
   const bool before = modified();
   const bool ok = (!before || AggregateModifier(node.get())) && Arguments(&args);
   std::int32_t end = last_end_;
+  const bool after = ok && !before && modified();
   if (!ok) {
     if (!Catch()) return {};
     Report("aggregation", "");
     node = std::make_unique<AggregateExpr>();
     args.clear();
     end = last_end_;
-  } else if (!before && modified()) {
+  } else if (after) {
     if (!AggregateModifier(node.get())) return {};
     end = last_end_;
+  } else if (!before && PeekType() != TokenType::kRightParen) {
+    end = last_end_;  // a number that does not belong here counts as upstream's end
   }
   return FinishAggregate(op, std::move(node), std::move(args), end);
 }

@@ -27,8 +27,12 @@ std::unique_ptr<DurationExpr> MakeNumber(double seconds, PosRange pos) {
 // A number as it was written; in parentheses it no longer counts as a literal.
 bool IsLiteral(const DurationExpr& e) { return e.op == DurationExpr::Op::kNumber && !e.wrapped; }
 
-// Upstream's position of a node: from its first to its last operand, without parentheses.
-PosRange Span(const DurationExpr& lhs, const DurationExpr& rhs) { return {lhs.pos.start, rhs.pos.end}; }
+// Upstream's position of a node in messages: from its first to its last operand,
+// without parentheses and the name of a call.
+PosRange Span(const DurationExpr& e) {
+  if (!e.rhs) return e.pos;
+  return {e.lhs ? Span(*e.lhs).start : e.pos.start, Span(*e.rhs).end};
+}
 
 int DurationPrecedence(TokenType t) {
   switch (t) {
@@ -281,7 +285,14 @@ std::unique_ptr<DurationExpr> Parser::OffsetDuration() {
   if (!level.ok()) return TooDeep(op.pos()), nullptr;
   const TokenType next = PeekType();
   if (next == TokenType::kNumber || next == TokenType::kDuration) {
-    auto e = DurationNumber();
+    const ExprPtr literal = Number(Take());
+    const auto& number = As<NumberLiteral>(*literal);
+    if (OutOfRange(number.value)) {
+      Issue(op.pos(), "duration out of range");
+      return MakeNumber(0, {0, 0});
+    }
+    auto e = MakeNumber(number.value, number.pos);
+    e->is_duration = number.is_duration;
     return Sign(op, std::move(e));
   }
   if (call(next)) {
@@ -333,7 +344,7 @@ std::unique_ptr<DurationExpr> Parser::DurationRest(std::unique_ptr<DurationExpr>
     }
     auto node = std::make_unique<DurationExpr>();
     node->op = DurationOp(type);
-    node->pos = Span(*lhs, *rhs);
+    node->pos = {lhs->pos.start, rhs->pos.end};
     node->lhs = std::move(lhs);
     node->rhs = std::move(rhs);
     lhs = std::move(node);
@@ -433,7 +444,7 @@ std::unique_ptr<DurationExpr> Parser::Positive(std::unique_ptr<DurationExpr> e) 
 }
 
 void Parser::NeedDurationExpressions(const DurationExpr& e) {
-  if (!options_.duration_expressions) Issue(e.pos, "experimental duration expression is not enabled");
+  if (!options_.duration_expressions) Issue(Span(e), "experimental duration expression is not enabled");
 }
 
 }  // namespace prom::promql

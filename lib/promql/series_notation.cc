@@ -23,11 +23,12 @@ class SeriesParser {
     SeriesDescription out;
     if (!p_.Metric(&out.labels)) return out;
     values_ = &out.values;
+    const TokenType first = p_.PeekType();
+    if (first != TokenType::kSpace && first != TokenType::kEof && first != TokenType::kError) p_.Report("series values", "");
     // Values are separated by blanks, also from the metric; some may stand at the end.
     while (p_.PeekType() == TokenType::kSpace) {
       p_.Take();
-      const TokenType type = p_.PeekType();
-      if (type == TokenType::kEof || type == TokenType::kError || type == TokenType::kSpace) continue;
+      if (!StartsItem(p_.PeekType())) continue;
       if (!Item()) {
         if (!p_.Catch()) return out;
         p_.Report("series values", "");
@@ -41,6 +42,11 @@ class SeriesParser {
   bool too_many() const { return too_many_; }
 
  private:
+  static bool StartsItem(TokenType t) {
+    return t == TokenType::kBlank || t == TokenType::kIdentifier || t == TokenType::kNumber || t == TokenType::kDuration ||
+           t == TokenType::kAdd || t == TokenType::kSub || t == TokenType::kOpenHist;
+  }
+
   bool Item() {
     switch (p_.PeekType()) {
       case TokenType::kBlank: {
