@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -22,6 +21,7 @@
 #include "base/bytes.h"
 #include "base/number.h"
 #include "chunk/block_compress.h"
+#include "chunk/histogram_chunk.h"
 #include "chunk/time_column.h"
 #include "chunk/value_chunk.h"
 
@@ -264,7 +264,9 @@ Totals Measure(const std::vector<Piece>& pieces, EncodeFunction&& encode, Decode
 
 void Line(const std::string& name, double ours, double floor, const char* budget) { std::printf("%-44s %9.3f %9.3f  %s\n", name.c_str(), ours, floor, budget); }
 
-void Report(const std::string& name, const Data& data, const char* bytes_budget, const char* encode_budget, const char* decode_budget) {
+// Returns bytes a sample at 480, in groups.
+double Report(const std::string& name, const Data& data, const char* bytes_budget, const char* encode_budget, const char* decode_budget) {
+  double grouped = 0;
   for (const std::size_t length : {32u, 120u, 480u}) {
     const std::vector<Piece> pieces = Cut(data, length);
     std::vector<std::uint32_t> series_of;
@@ -306,12 +308,33 @@ void Report(const std::string& name, const Data& data, const char* bytes_budget,
       return samples;
     }();
     const std::string at = name + "/" + std::to_string(length);
-    Line(at + " bytes/sample, hinted | gorilla", hinted.bytes, gorilla_bytes, bytes_budget);
-    Line(at + " bytes/sample, no hint | gorilla", plain.bytes, gorilla_bytes, bytes_budget);
+    Line(at + " bytes/sample, hinted | gorilla", hinted.bytes, gorilla_bytes, "");
+    Line(at + " bytes/sample, no hint | gorilla", plain.bytes, gorilla_bytes, "");
     Line(at + " encode ns, hinted | gorilla", hinted.encode_ns, gorilla.encode_ns, encode_budget);
     Line(at + " encode ns, no hint | gorilla", plain.encode_ns, gorilla.encode_ns, "");
     Line(at + " decode ns | gorilla", plain.decode_ns, gorilla.decode_ns, decode_budget);
     Line(at + " decode ns | memcpy", plain.decode_ns, copy.decode_ns, "");
+    if (length == 480) {
+      // The newest 20 values of each chunk, as an instant query reads them; per chunk, beside decoding all of it.
+      std::vector<std::string> chunks;
+      for (const Piece& p : pieces) {
+        if (p.n != length) continue;
+        chunks.emplace_back();
+        prom::chunk::EncodeValues({p.v, p.n}, &chunks.back());
+      }
+      double tail = 1e18, whole = 1e18;
+      for (int round = 0; round < 3 && !chunks.empty(); ++round) {
+        const auto time = [&](std::size_t first) {
+          const double start = Seconds();
+          for (const std::string& chunk : chunks)
+            if (!prom::chunk::DecodeValueRange(chunk, first, {room.data(), length - first})) std::abort();
+          return (Seconds() - start) * 1e9 / static_cast<double>(chunks.size());
+        };
+        tail = std::min(tail, time(length - 20));
+        whole = std::min(whole, time(0));
+      }
+      Line(at + " last 20 of a chunk ns | all of it", tail, whole, "");
+    }
     // Groups of about 64 KiB, LZ4 where it pays.
     std::string group, stored, buffer;
     std::size_t total = 0, samples = 0;
@@ -327,11 +350,51 @@ void Report(const std::string& name, const Data& data, const char* bytes_budget,
       if (group.size() >= prom::chunk::kGroupBytes) flush();
     }
     if (!group.empty()) flush();
-    Line(at + " bytes/sample, in groups | gorilla", static_cast<double>(total) / static_cast<double>(samples), gorilla_bytes, bytes_budget);
+    grouped = static_cast<double>(total) / static_cast<double>(samples);
+    Line(at + " bytes/sample, in groups | gorilla", grouped, gorilla_bytes, length == 480 ? bytes_budget : "");
   }
+  return grouped;
 }
 
-void ReportTimes(const std::string& name, const Data& data) {
+// Integer histograms of 40 buckets, observed at random: bytes and ns a bucket.
+void ReportHistograms() {
+  std::mt19937_64 rng(9);
+  std::vector<prom::Histogram> histograms(480);
+  prom::Histogram h;
+  h.is_float = false;
+  h.schema = 3;
+  h.zero_threshold = 0x1p-128;
+  h.positive_spans = {{-20, 40}};
+  h.positive_buckets.assign(40, 0);
+  for (auto& sample : histograms) {
+    for (int i = 0; i < 100; ++i) {  // a bell: most observations in a dozen buckets
+      h.positive_buckets[(rng() % 14 + rng() % 14 + rng() % 14)] += 1;
+      h.sum += static_cast<double>(rng() % 1000000) / 1e6;
+      h.count += 1;
+    }
+    sample = h;
+  }
+  std::vector<const prom::Histogram*> pointers;
+  for (const auto& sample : histograms) pointers.push_back(&sample);
+  std::string chunk;
+  std::vector<prom::Histogram> out;
+  double encode = 1e18, decode = 1e18;
+  const double cells = 480.0 * 43;
+  for (int round = 0; round < 5; ++round) {
+    chunk.clear();
+    double start = Seconds();
+    if (!prom::chunk::EncodeHistograms(pointers, &chunk)) std::abort();
+    encode = std::min(encode, (Seconds() - start) * 1e9 / cells);
+    start = Seconds();
+    if (!prom::chunk::DecodeHistograms(chunk, &out) || out != histograms) std::abort();
+    decode = std::min(decode, (Seconds() - start) * 1e9 / cells);
+  }
+  Line("histograms/480 bytes a bucket | raw", static_cast<double>(chunk.size()) / cells, 8, "0.8");
+  Line("histograms/480 encode ns a bucket", encode, 0, "10");
+  Line("histograms/480 decode ns a bucket", decode, 0, "10");
+}
+
+void ReportTimes(const std::string& name, const Data& data, double value_bytes) {
   for (const std::size_t length : {32u, 120u, 480u}) {
     std::set<std::vector<std::int64_t>> columns;
     std::size_t samples = 0, refs = 0, own = 0;
@@ -371,7 +434,8 @@ void ReportTimes(const std::string& name, const Data& data) {
     const auto per = [&](std::size_t n) { return static_cast<double>(n) / static_cast<double>(samples); };
     const std::string at = name + "/" + std::to_string(length);
     Line(at + " time bytes/sample, shared + 2 a ref | own", per(shared + 2 * refs), per(own), "0.04");
-    Line(at + " time decode ns", decode_ns, 0, "0.5");
+    Line(at + " time decode ns", decode_ns, 0, "2");
+    if (length == 480) Line(at + " bytes/sample, values and times", value_bytes + per(shared + 2 * refs), 0, "0.30");
   }
 }
 
@@ -382,6 +446,7 @@ int main(int argc, char** argv) {
   const std::string archive = argc > 1 ? argv[1] : env != nullptr ? env : "../shared/corpus/pages.tar.zst";
   std::printf("%-44s %9s %9s  %s\n", "name", "ours", "floor", "budget");
   Report("busy", BusyCounters(200, 1920), "-", "10", "1.6");
+  ReportHistograms();
   const Data pages = LoadPages(archive);
   if (pages.empty()) {
     std::printf("no pages at %s: recorded data not measured\n", archive.c_str());
@@ -390,7 +455,7 @@ int main(int argc, char** argv) {
   std::size_t samples = 0;
   for (const Series& s : pages) samples += s.v.size();
   std::printf("# %zu series, %zu samples on recorded pages\n", pages.size(), samples);
-  Report("pages", pages, "0.26", "10", "0.8");
-  ReportTimes("pages", pages);
+  const double value_bytes = Report("pages", pages, "0.26", "10", "0.8");
+  ReportTimes("pages", pages, value_bytes);
   return 0;
 }

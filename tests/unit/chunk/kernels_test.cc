@@ -2,12 +2,15 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <random>
 #include <vector>
 
 #include "base/bytes.h"
+#include "columns.h"
 
 using namespace prom::chunk;
 
@@ -100,6 +103,50 @@ BOOST_AUTO_TEST_CASE(decimals_are_correctly_rounded) {
         const std::uint64_t bits = std::bit_cast<std::uint64_t>(want) + static_cast<std::uint64_t>(want > 0 ? step : -step);
         BOOST_TEST_REQUIRE(std::bit_cast<std::uint64_t>(moved[i]) == bits);
       }
+    }
+  }
+}
+
+// What the encoder asks: both sets must give the same answers, so that a chunk's
+// bytes do not depend on the machine, and the answers must be true.
+BOOST_AUTO_TEST_CASE(encoder_kernels) {
+  std::mt19937_64 rng(4);
+  for (int round = 0; round < 20000; ++round) {
+    const std::vector<double> y = testing::RandomColumn(rng, 40);
+    const auto n = y.size();
+    const int exponent = static_cast<int>(rng() % 16), ulp_exponent = 3 * (1 + static_cast<int>(rng() % 3));
+    std::vector<std::uint64_t> x(n), want_m, want_ulp_m, want_ulps;
+    for (std::size_t i = 0; i < n; ++i) x[i] = std::bit_cast<std::uint64_t>(y[i]);
+    std::int64_t min = INT64_MAX, max = INT64_MIN;
+    std::size_t negative = 0;
+    std::uint64_t magnitude = 0;
+    for (std::uint64_t u : x) {
+      const auto v = static_cast<std::int64_t>(u);
+      min = std::min(min, v);
+      max = std::max(max, v);
+      negative += v < 0;
+      magnitude += std::min(v < 0 ? ~u : u, std::uint64_t{1} << 47);
+    }
+    bool first = true;
+    for (const Kernels* kernels : AllKernels()) {
+      const IntSummary s = kernels->summarize(x.data(), n);
+      BOOST_TEST_REQUIRE((s.min == min && s.max == max && s.negative == negative && s.magnitude == magnitude));
+
+      std::vector<std::uint64_t> m(n), ulp_m(n), ulps(n);
+      m.resize(kernels->fit_decimal(y.data(), n, exponent, m.data()));
+      std::vector<double> back(n);
+      kernels->to_decimal(m.data(), m.size(), exponent, back.data());
+      BOOST_TEST_REQUIRE(std::memcmp(back.data(), y.data(), m.size() * sizeof(double)) == 0);
+      if (kernels->fit_decimal_ulp(y.data(), n, ulp_exponent, ulp_m.data(), ulps.data())) {
+        kernels->to_decimal_ulp(ulp_m.data(), ulps.data(), n, ulp_exponent, back.data());
+        BOOST_TEST_REQUIRE(std::memcmp(back.data(), y.data(), n * sizeof(double)) == 0);
+      } else {
+        ulp_m.clear();
+        ulps.clear();
+      }
+      if (first) want_m = m, want_ulp_m = ulp_m, want_ulps = ulps;
+      first = false;
+      BOOST_TEST_REQUIRE((m == want_m && ulp_m == want_ulp_m && ulps == want_ulps));
     }
   }
 }
