@@ -178,9 +178,10 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
   const bool delayed = context.options().delayed_name_removal;
   const bool one_to_one = matching_.card == Cardinality::kOneToOne;
   const bool swapped = matching_.card == Cardinality::kOneToMany;
-  // fill_right() stands in for a missing right side; group_right swaps the sides.
-  const std::optional<double>& fill_one = swapped ? matching_.fill_left : matching_.fill_right;
-  const std::optional<double>& fill_many = swapped ? matching_.fill_right : matching_.fill_left;
+  // fill_right() stands in for a missing "one" side and fill_left() for a missing "many" side, also under group_right,
+  // where they are the other way round: upstream swaps the sides but not these.
+  const std::optional<double>& fill_one = matching_.fill_right;
+  const std::optional<double>& fill_many = matching_.fill_left;
   constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
   std::vector<std::vector<std::uint64_t>> many_any, one_any;

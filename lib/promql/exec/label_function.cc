@@ -136,6 +136,9 @@ bool NaturalLess(std::string_view a, std::string_view b) {
 
 Result<void> SortOperator::Compute(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
+  if (grid_.steps > 1) {
+    context.annotations().Warn("sort is ineffective for range queries since results are always ordered by labels", call_.pos);
+  }
   const bool by_label = call_.function->name.starts_with("sort_by_label");
   const bool descending = call_.function->name.ends_with("_desc");
   PROM_ASSIGN(std::vector<StepColumn> input, ReadAll(context, *child_, &held_));
