@@ -132,12 +132,14 @@ Result<SdConfig> DecodeKind(const yaml::Node& node, const SdKind& kind) {
   return config;
 }
 
-void WriteValue(yaml::Writer* out, std::string_view key, const SdConfig::Value& value) {
+// Empty values are left out, unless that would read back as a default that is not empty.
+void WriteValue(yaml::Writer* out, const SdField& field, const SdConfig::Value& value) {
+  const std::string_view key = field.key;
   std::visit(
       [&](const auto& typed) {
         using T = std::decay_t<decltype(typed)>;
         if constexpr (std::is_same_v<T, std::string>) {
-          out->Opt(key, typed);
+          if (!typed.empty() || !field.fallback.empty()) out->Field(key, typed);
         } else if constexpr (std::is_same_v<T, Secret>) {
           out->Opt(key, typed);
         } else if constexpr (std::is_same_v<T, std::int64_t>) {
@@ -145,7 +147,7 @@ void WriteValue(yaml::Writer* out, std::string_view key, const SdConfig::Value& 
         } else if constexpr (std::is_same_v<T, bool>) {
           out->Key(key).Bool(typed);
         } else if constexpr (std::is_same_v<T, SdConfig::Duration>) {
-          out->OptDuration(key, typed.ms);
+          if (typed.ms != 0 || !field.fallback.empty()) out->Duration(key, typed.ms);
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
           out->OptStrings(key, typed);
         } else if constexpr (std::is_same_v<T, Url>) {
@@ -226,10 +228,10 @@ void WriteFields(yaml::Writer* out, const SdConfigs& configs) {
       if (!open) out->Key(std::string(kind.name) + "_sd_configs").BeginList();
       open = true;
       out->BeginMap();
-      for (const auto& [key, value] : config.values) {
+      for (const SdField& field : kind.fields) {
         // These two became basic_auth when the section was read, and reading both back is an error.
-        if (config.kind == "consul" && (key == "username" || key == "password")) continue;
-        WriteValue(out, key, value);
+        if (config.kind == "consul" && (field.key == "username" || field.key == "password")) continue;
+        WriteValue(out, field, *config.Find(field.key));
       }
       if (config.http) WriteFields(out, *config.http);
       out->EndMap();

@@ -11,7 +11,16 @@ bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-Error Fail(std::string_view text, const std::string& reason) { return {Errc::kInvalid, "parse " + Quote(text) + ": " + reason}; }
+// A password in the text does not get into the message.
+Error Fail(std::string_view text, const std::string& reason) {
+  std::string shown(text);
+  const std::size_t slashes = shown.find("//"), at = shown.rfind('@');
+  if (slashes != std::string::npos && at != std::string::npos) {
+    const std::size_t colon = shown.find(':', slashes + 2);
+    if (colon < at) shown.replace(colon + 1, at - colon - 1, "xxxxx");
+  }
+  return {Errc::kInvalid, "parse " + Quote(shown) + ": " + reason};
+}
 
 // The first broken %-escape, or nothing.
 std::string_view BadEscape(std::string_view s) {
