@@ -11,22 +11,16 @@
 // vanished series are found at the end. Prediction goes on: a line that does not match
 // is parsed in full, its series is looked up, and if that series is one of the next 32
 // predicted lines, the walk continues behind it.
-//
-// Series are found by a 128-bit fingerprint of their text, half of it keyed by a number
-// drawn at start: the text itself is not kept twice. A collision has odds below 2^-90
-// for ten million series, and a target that made one on purpose would mix up only its own.
 #include "exposition/page_parser.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <random>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-#include "base/hash.h"
 #include "exposition/float_text.h"
 
 namespace prom {
@@ -63,17 +57,11 @@ void SetBit(std::vector<std::uint64_t>& bits, std::uint32_t i) { bits[i / 64] |=
 
 }  // namespace
 
-PageParser::PageParser(PageOptions options) : options_(options) {
-  static const std::uint64_t kSeed = [] {
-    std::random_device random;
-    return static_cast<std::uint64_t>(random()) << 32 | random();
-  }();
-  seed_ = kSeed;
-}
+PageParser::PageParser(PageOptions options) : options_(options) {}
 
 std::size_t PageParser::memory_bytes() const {
-  return last_.capacity() + (lines_.capacity() + new_lines_.capacity()) * sizeof(Line) + fingerprints_.capacity() * sizeof(Fingerprint) +
-         values_.capacity() * sizeof(double) + (stamps_.capacity() + table_.capacity()) * sizeof(std::uint32_t) +
+  return last_.capacity() + (lines_.capacity() + new_lines_.capacity()) * sizeof(Line) + series_.memory_bytes() +
+         values_.capacity() * sizeof(double) + stamps_.capacity() * sizeof(std::uint32_t) +
          (present_.capacity() + tracked_.capacity()) * sizeof(std::uint64_t);
 }
 
@@ -119,7 +107,7 @@ Result<const PageParser::Page*> PageParser::Parse(std::string* page, TextFormat 
       const std::size_t guess = page_.size() / 96 + 16;
       new_lines_.reserve(guess * 2);
       created_.reserve(guess);
-      Rehash(std::bit_ceil(guess * 2));
+      series_.Reserve(guess);
     }
   }
 
@@ -387,31 +375,14 @@ Result<std::uint32_t> PageParser::FindOrCreate(TextParser* parser) {
   const auto series = parser->series();
   // The same text under another # TYPE can mean other labels: then it is another series.
   const std::uint64_t kind = parser->normalization_applies() ? static_cast<std::uint64_t>(parser->type()) + 1 : 0;
-  const Fingerprint key{Xxh3(series), XxHash64(series, seed_ + kind)};
-  if ((slots() + 1) * 4 > table_.size() * 3) Rehash(std::max<std::size_t>(64, table_.size() * 2));
-  const std::size_t mask = table_.size() - 1;
-  std::size_t i = key[1] & mask;
-  for (; table_[i] != 0; i = (i + 1) & mask) {
-    if (fingerprints_[table_[i] - 1] == key) return table_[i] - 1;
-  }
+  const auto key = SeriesTable::MakeKey(series, kind);
+  if (const std::uint32_t known = series_.Find(key); known != SeriesTable::kNone) return known;
   PROM_ASSIGN(auto labels, parser->labels());
-  const auto slot = static_cast<std::uint32_t>(slots());
-  table_[i] = slot + 1;
-  fingerprints_.push_back(key);
+  const std::uint32_t slot = series_.Add(key);
   values_.push_back(0);
   stamps_.push_back(0);
   created_.push_back({slot, std::move(labels)});
   return slot;
-}
-
-void PageParser::Rehash(std::size_t capacity) {
-  table_.assign(capacity, 0);
-  const std::size_t mask = capacity - 1;
-  for (std::size_t slot = 0; slot < slots(); ++slot) {
-    std::size_t i = fingerprints_[slot][1] & mask;
-    while (table_[i] != 0) i = (i + 1) & mask;
-    table_[i] = static_cast<std::uint32_t>(slot) + 1;
-  }
 }
 
 // Nothing of a page that breaks the rules stays but what was known before. Lines may
@@ -420,10 +391,9 @@ void PageParser::RollBack(std::size_t slots_before) {
   lines_.clear();
   new_lines_.clear();
   if (slots() > slots_before) {
-    fingerprints_.resize(slots_before);
+    series_.Truncate(slots_before);
     values_.resize(slots_before);
     stamps_.resize(slots_before);
-    Rehash(std::max<std::size_t>(64, std::bit_ceil(slots_before * 2)));
   }
   created_.clear();
 }
@@ -492,16 +462,15 @@ void PageParser::Renumber() {
   }
   for (const std::uint32_t slot : disappeared_) keep(slot);
   const std::size_t count = moved_from_.size();
-  std::vector<Fingerprint> fingerprints(count);
   std::vector<double> values(count);
   std::vector<std::uint64_t> present((count + 63) / 64, 0), tracked((count + 63) / 64, 0);
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t old = moved_from_[i];
-    fingerprints[i] = fingerprints_[old];
     values[i] = values_[old];
     if (Bit(present_, old)) SetBit(present, i);
     if (Bit(tracked_, old)) SetBit(tracked, i);
   }
+  series_.Keep(moved_from_);
   const auto move = [&](std::uint32_t* slot) { *slot = new_of[*slot]; };
   for (Line& line : lines_) {
     if (line.role != Role::kMeta) move(&line.slot);
@@ -518,12 +487,10 @@ void PageParser::Renumber() {
   std::sort(created_.begin(), created_.end(), by_slot);
   std::sort(appeared_.begin(), appeared_.end());
   std::sort(disappeared_.begin(), disappeared_.end());
-  fingerprints_.swap(fingerprints);
   values_.swap(values);
   present_.swap(present);
   tracked_.swap(tracked);
   stamps_.assign(count, 0);
-  Rehash(std::max<std::size_t>(64, std::bit_ceil(count * 2)));
   ++generation_;
 }
 

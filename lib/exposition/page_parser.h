@@ -17,7 +17,6 @@
 // max_page_bytes is parsed without being remembered. Not thread-safe.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -25,6 +24,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "exposition/series_table.h"
 #include "exposition/text_parser.h"
 #include "model/sample.h"
 
@@ -94,7 +94,7 @@ class PageParser {
   // them count as absent from now on.
   std::vector<std::uint32_t> MarkAllAbsent();
 
-  std::size_t slots() const { return fingerprints_.size(); }
+  std::size_t slots() const { return series_.size(); }
   std::size_t memory_bytes() const;
   // Lines of the last page found by comparison, of all; for tests and measurements.
   std::size_t predicted_lines() const { return predicted_; }
@@ -110,7 +110,6 @@ class PageParser {
     bool sets_type;  // a # TYPE line
     MetricType type;  // in force behind the line
   };
-  using Fingerprint = std::array<std::uint64_t, 2>;
 
   void Renumber();
   void Diverge();
@@ -124,12 +123,10 @@ class PageParser {
   void ResyncSeries(std::uint32_t slot);
   void ResyncMeta(std::string_view bytes);
   Result<std::uint32_t> FindOrCreate(TextParser* parser);
-  void Rehash(std::size_t capacity);
   void Finish();
   void RollBack(std::size_t slots_before);
 
   PageOptions options_;
-  std::uint64_t seed_;
   TextError error_;
   Page page_info_;
 
@@ -140,10 +137,9 @@ class PageParser {
   std::size_t samples_ = 0;
 
   // By slot.
-  std::vector<Fingerprint> fingerprints_;  // [1] is keyed
+  SeriesTable series_;
   std::vector<double> values_;
   std::vector<std::uint32_t> stamps_;  // epoch_ of the last page, parsed the long way, that had it
-  std::vector<std::uint32_t> table_;   // open addressing: slot + 1, 0 free
   std::uint32_t epoch_ = 0;
   std::uint64_t generation_ = 0;
   std::size_t used_slots_ = 0;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -49,5 +50,8 @@ class StreamSink {
   // acknowledgement names the last one that is durable.
   virtual Result<void> Commit(std::uint64_t sequence) = 0;
 };
+
+// Takes bytes of a stream to where they go (a pipe, a socket). An error ends the stream.
+using StreamWriteFn = std::function<Result<void>(std::string_view bytes)>;
 
 }  // namespace prom

@@ -25,7 +25,7 @@ std::string_view TextTokenName(TextToken token) {
     case Token::kEofWord: return "EOFWORD";
     case Token::kText: return "TEXT";
     case Token::kComment: return "COMMENT";
-    case Token::kMetricName: return "MNAME";
+    case Token::kName: return "MNAME";
     case Token::kQuoted: return "QSTRING";
     case Token::kBraceOpen: return "BOPEN";
     case Token::kBraceClose: return "BCLOSE";
@@ -122,7 +122,7 @@ TextToken TextLexer::NextPrometheus() {
       }
       if (!IsNameStart(c, true)) return Token::kInvalid;
       Name(true);
-      return Become(State::kValue, Token::kMetricName);
+      return Become(State::kValue, Token::kName);
     case State::kComment: {
       const bool help = c == 'H';
       if ((help && Keyword("ELP")) || (c == 'T' && Keyword("YPE"))) {
@@ -137,10 +137,10 @@ TextToken TextLexer::NextPrometheus() {
       return ConsumeComment();
     }
     case State::kMeta1:
-      if (c == '"') return Quoted(true) ? Become(State::kMeta2, Token::kMetricName) : Token::kInvalid;
+      if (c == '"') return Quoted(true) ? Become(State::kMeta2, Token::kName) : Token::kInvalid;
       if (!IsNameStart(c, true)) return Token::kInvalid;
       Name(true);
-      return Become(State::kMeta2, Token::kMetricName);
+      return Become(State::kMeta2, Token::kName);
     case State::kMeta2:
       while (c != '\0' && c != '\n') c = Advance();
       return Become(State::kInit, Token::kText);
@@ -211,7 +211,7 @@ TextToken TextLexer::NextOpenMetrics() {
       }
       if (!IsNameStart(c, true)) return Token::kInvalid;
       Name(true);
-      return Become(State::kValue, Token::kMetricName);
+      return Become(State::kValue, Token::kName);
     case State::kComment:
       if (c == 'E') {
         if (!Keyword("OF")) return Token::kInvalid;
@@ -223,10 +223,10 @@ TextToken TextLexer::NextOpenMetrics() {
       if (c == 'U') return Keyword("NIT ") ? Become(State::kMeta1, Token::kUnit) : Token::kInvalid;
       return Token::kInvalid;
     case State::kMeta1:
-      if (c == '"') return Quoted(true) ? Become(State::kMeta2, Token::kMetricName) : Token::kInvalid;
+      if (c == '"') return Quoted(true) ? Become(State::kMeta2, Token::kName) : Token::kInvalid;
       if (!IsNameStart(c, true)) return Token::kInvalid;
       Name(true);
-      return Become(State::kMeta2, Token::kMetricName);
+      return Become(State::kMeta2, Token::kName);
     case State::kMeta2:  // the text's token has its newline with it
       if (c != ' ') return Token::kInvalid;
       do c = Advance();

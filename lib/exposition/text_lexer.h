@@ -15,7 +15,7 @@ enum class TextFormat { kPrometheus, kOpenMetrics };
 
 enum class TextToken {
   kInvalid, kEof, kLinebreak, kWhitespace, kHelp, kType, kUnit, kEofWord, kText, kComment,
-  kMetricName, kQuoted, kBraceOpen, kBraceClose, kLabelName, kLabelValue, kComma, kEqual, kTimestamp, kValue,
+  kName, kQuoted, kBraceOpen, kBraceClose, kLabelName, kLabelValue, kComma, kEqual, kTimestamp, kValue,
 };
 std::string_view TextTokenName(TextToken token);  // "LVALUE", as error texts have it
 

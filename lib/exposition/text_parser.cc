@@ -184,7 +184,7 @@ Entry TextParser::Next() {
         return Entry::kComment;
       }
       case Token::kBraceOpen: return Braces(false);
-      case Token::kMetricName: {
+      case Token::kName: {
         // Blanks in front of the name are part of the series' bytes but not of its name.
         offsets_ = {lexer_.start(), lexer_.position()};
         series_end_ = lexer_.position();
@@ -198,7 +198,7 @@ Entry TextParser::Next() {
 
 Entry TextParser::Metadata(TextToken kind) {
   const auto name = std::string(TextTokenName(kind));
-  if (const Token token = NextToken(); token != Token::kMetricName) return FailToken("expected metric name after " + name, token);
+  if (const Token token = NextToken(); token != Token::kName) return FailToken("expected metric name after " + name, token);
   std::size_t begin = lexer_.start(), end = lexer_.position();
   if (page_[begin] == '"') ++begin, --end;
   offsets_ = {begin, end};
@@ -533,8 +533,8 @@ Result<Labels> TextParser::labels() {
     return std::string_view(scratch).substr(begin);
   };
   const auto name = plain(0);
-  if (name.empty()) return Error{Errc::kInvalid, "missing metric name (__name__ label)"};
-  pairs.push_back({kMetricName, name});
+  if (name.empty() && !options_.allow_empty_name) return Error{Errc::kInvalid, "missing metric name (__name__ label)"};
+  if (!name.empty()) pairs.push_back({kMetricName, name});
   for (std::size_t i = 2; i < offsets_.size(); i += 4) {
     const auto label = plain(i);
     auto value = plain(i + 2);

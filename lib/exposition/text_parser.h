@@ -38,10 +38,19 @@ class TextParser {
     // le of histograms and quantile of summaries become the text OpenMetrics gives
     // floats ("1" -> "1.0"), as upstream's scrapes store them. The kind is that of the last # TYPE line.
     bool normalize_float_labels = true;
+    // {"",a="b"} names a series without a metric name (prom-stream(5)); otherwise that is an error.
+    bool allow_empty_name = false;
   };
 
   TextParser(std::string_view page, TextFormat format, Options options);
   TextParser(std::string_view page, TextFormat format) : TextParser(page, format, Options()) {}
+
+  // Starts again on another page, keeping the memory.
+  void Rebind(std::string_view page) {
+    page_ = page;
+    lexer_ = TextLexer(page, format_);
+    type_ = MetricType::kUnknown;
+  }
 
   // Steps to the next entry. After kEnd and kError it must not be called again.
   Entry Next();
