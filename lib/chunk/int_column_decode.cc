@@ -176,6 +176,19 @@ void IntColumnReader::Skip() {
     const std::size_t n = std::min(kBlockValues, left_);
     left_ -= n;
     if (n > 0) p_ = BlockEnd(p_, end_, n);
+  } else if (mode_ == ColumnMode::kDelta) {
+    std::uint64_t u[kBlockValues];
+    const std::size_t n = std::min(kBlockValues, left_);
+    left_ -= n;
+    if (n == 0) return;
+    NextResiduals(u, n);
+    std::uint64_t sum = 0;
+    if (form_ == kFormZigZag || form_ == kFormList) {
+      for (std::size_t i = 0; i < n; ++i) sum += (u[i] >> 1) ^ (0 - (u[i] & 1));
+    } else {
+      for (std::size_t i = 0; i < n; ++i) sum += u[i];
+    }
+    value_ += sum * factor_ + n * base_;
   } else {
     std::uint64_t x[kBlockValues];
     Next(x);

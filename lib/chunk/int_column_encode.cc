@@ -250,7 +250,10 @@ Estimate EstimateModes(std::span<const std::uint64_t> x) {
     const std::size_t skip = Residuals(middle, sampled, mode, r);
     if (skip >= sampled) continue;
     const std::size_t bits = EstimateResiduals(r + skip, sampled - skip) * sampled / (sampled - skip);
-    if (bits < best.bits) best = {mode, bits};
+    // Twice the sums to decode, and the estimate is one of a sample: a second
+    // difference must be clearly shorter.
+    const std::size_t needed = mode == ColumnMode::kDelta2 ? best.bits - best.bits / 16 : best.bits;
+    if (bits < needed) best = {mode, bits};
   }
   return best;
 }

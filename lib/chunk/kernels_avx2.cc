@@ -112,9 +112,9 @@ PROM_AVX2 std::uint64_t PrefixSumAvx2(std::uint64_t* u, std::size_t n, std::uint
     v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));                                         // a ab c cd
     v = _mm256_add_epi64(v, _mm256_blend_epi32(_mm256_setzero_si256(), _mm256_permute4x64_epi64(v, 0x55), 0xf0));  // + 0 0 ab ab
     v = _mm256_add_epi64(v, bases);
-    v = _mm256_add_epi64(v, carry);
-    _mm256_storeu_si256(p, v);
-    carry = _mm256_permute4x64_epi64(v, 0xff);
+    _mm256_storeu_si256(p, _mm256_add_epi64(v, carry));
+    // One addition from step to step: the permutation is of the step's own sum.
+    carry = _mm256_add_epi64(carry, _mm256_permute4x64_epi64(v, 0xff));
   }
   sum = static_cast<std::uint64_t>(_mm256_extract_epi64(carry, 0));
   for (; i < n; ++i) {

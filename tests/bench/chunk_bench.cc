@@ -23,6 +23,7 @@
 #include "chunk/block_compress.h"
 #include "chunk/histogram_chunk.h"
 #include "chunk/time_column.h"
+#include "chunk/value_body.h"
 #include "chunk/value_chunk.h"
 
 namespace {
@@ -334,6 +335,18 @@ double Report(const std::string& name, const Data& data, const char* bytes_budge
         whole = std::min(whole, time(0));
       }
       Line(at + " last 20 of a chunk ns | all of it", tail, whole, "");
+      // What a CPU without AVX2 gets.
+      double portable = 1e18;
+      for (int round = 0; round < 3 && !chunks.empty(); ++round) {
+        const double start = Seconds();
+        for (const std::string& chunk : chunks) {
+          const auto* p = reinterpret_cast<const std::uint8_t*>(chunk.data()) + 2;  // the count, 480, takes two bytes
+          prom::chunk::ValueBodyReader body;
+          if (!body.Open(&p, p + chunk.size() - 2, length, prom::chunk::PortableKernels()) || !body.Read(0, length, room.data())) std::abort();
+        }
+        portable = std::min(portable, (Seconds() - start) * 1e9 / static_cast<double>(chunks.size() * length));
+      }
+      Line(at + " decode ns, without AVX2 | gorilla", portable, gorilla.decode_ns, decode_budget);
     }
     // Groups of about 64 KiB, LZ4 where it pays.
     std::string group, stored, buffer;
