@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(equals_text_parser_under_random_edits) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(truncated_at_every_byte) {
+BOOST_AUTO_TEST_CASE(page_truncated_at_every_byte) {
   for (const bool open_metrics : {false, true}) {
     const std::string page = BasePage(open_metrics).substr(0, 700) + (open_metrics ? "\n# EOF\n" : "\n");
     const auto format = open_metrics ? TextFormat::kOpenMetrics : TextFormat::kPrometheus;
