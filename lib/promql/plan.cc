@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/strings.h"
+#include "promql/ast_walk.h"
 #include "promql/exec/aggregate.h"
 #include "promql/exec/binary_vector.h"
 #include "promql/exec/histogram_quantile.h"
@@ -165,7 +166,23 @@ Planner::Invariance Planner::InvarianceOf(const Expr& expr) {
   return out;
 }
 
+void Planner::FindHistogramStats(const Expr& expr, bool wanted, bool needs_buckets) {
+  if (expr.kind == NodeKind::kSelector && wanted && !needs_buckets) histogram_stats_.insert(&expr);
+  if (expr.kind == NodeKind::kSubquery) needs_buckets = true;
+  if (expr.kind == NodeKind::kBinary) {
+    const BinaryOp op = As<BinaryExpr>(expr).op;
+    needs_buckets |= op == BinaryOp::kTrimLower || op == BinaryOp::kTrimUpper;
+  }
+  if (expr.kind == NodeKind::kCall) {
+    const std::string_view name = As<CallExpr>(expr).function->name;
+    wanted |= name == "histogram_count" || name == "histogram_sum" || name == "histogram_avg";
+    needs_buckets |= name == "histogram_quantile" || name == "histogram_quantiles" || name == "histogram_fraction";
+  }
+  ForEachChild(expr, [&](const Expr& child) { FindHistogramStats(child, wanted, needs_buckets); });
+}
+
 Result<OperatorPtr> Planner::Plan(const Expr& expr) {
+  FindHistogramStats(expr, false, false);
   const Grid grid = QueryGrid();
   PROM_ASSIGN(OperatorPtr op, Build(expr, grid));
   if (options_.delayed_name_removal) op = Merge(std::make_unique<DropNamesOperator>(std::move(op)));
@@ -215,7 +232,8 @@ Result<OperatorPtr> Planner::BuildSelector(const VectorSelector& selector, const
   spec.smoothed = selector.smoothed && spec.take == SelectOperator::Take::kValue;
   spec.pos = selector.pos;
   const std::int64_t first = spec.shift.At(grid, 0), last = spec.shift.At(grid, grid.steps - 1);
-  auto source = std::make_unique<StorageSource>(selector, first - options_.lookback_ms + 1, last + (spec.smoothed ? options_.lookback_ms : 0));
+  auto source = std::make_unique<StorageSource>(selector, first - options_.lookback_ms + 1, last + (spec.smoothed ? options_.lookback_ms : 0),
+                                                histogram_stats_.contains(&selector));
   OperatorPtr op = std::make_unique<SelectOperator>(grid, spec, std::move(source));
   return timestamp || start_timestamp ? Merge(std::move(op)) : std::move(op);
 }
@@ -334,7 +352,7 @@ Result<std::unique_ptr<SeriesSource>> Planner::BuildSource(const Expr& range, co
     const bool around = matrix.selector->anchored || matrix.selector->smoothed;
     const std::int64_t min = shift->At(grid, 0) - *range_ms + 1 - (around ? options_.lookback_ms : 0);
     const std::int64_t max = shift->At(grid, grid.steps - 1) + (matrix.selector->smoothed ? options_.lookback_ms : 0);
-    return std::unique_ptr<SeriesSource>(std::make_unique<StorageSource>(*matrix.selector, min, max));
+    return std::unique_ptr<SeriesSource>(std::make_unique<StorageSource>(*matrix.selector, min, max, histogram_stats_.contains(matrix.selector.get())));
   }
   const auto& subquery = As<SubqueryExpr>(range);
   PROM_ASSIGN(*shift, Shift(subquery.time));

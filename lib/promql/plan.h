@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "promql/ast.h"
 #include "promql/engine.h"
@@ -46,10 +47,14 @@ class Planner {
     bool same = false, wrap = false;
   };
   Invariance InvarianceOf(const Expr& expr);
+  // Finds the selectors of which only the counts and sums of histograms are used. Their reset
+  // hints are then made exact while reading, as upstream does when it leaves out the buckets.
+  void FindHistogramStats(const Expr& expr, bool wanted, bool needs_buckets);
 
   const EngineOptions& options_;
   std::int64_t start_ms_, end_ms_, step_ms_;
   std::unordered_map<const Expr*, Invariance> invariance_;
+  std::unordered_set<const Expr*> histogram_stats_;
 };
 
 // The expression without parentheses around it.

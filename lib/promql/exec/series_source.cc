@@ -5,8 +5,27 @@
 
 #include "base/number.h"
 #include "promql/exec/kernels.h"
+#include "promql/histogram_math.h"
 
 namespace prom::promql {
+
+namespace {
+
+void DetectResets(std::vector<HistogramSample>* histograms) {
+  HistogramPtr before;  // as stored; a stale marker does not count
+  for (HistogramSample& sample : *histograms) {
+    if (IsStaleNan(sample.h->sum)) continue;
+    const HistogramPtr stored = sample.h;
+    if (stored->reset_hint == Histogram::ResetHint::kUnknown && before) {
+      auto copy = std::make_shared<Histogram>(*stored);
+      copy->reset_hint = DetectReset(*stored, *before) ? Histogram::ResetHint::kReset : Histogram::ResetHint::kNotReset;
+      sample.h = std::move(copy);
+    }
+    before = stored;
+  }
+}
+
+}  // namespace
 
 Result<void> StorageSource::Prepare(QueryContext& context) {
   PROM_ASSIGN(selection_, context.Select(matchers_, min_ms_, max_ms_));
@@ -18,6 +37,7 @@ Result<void> StorageSource::Prepare(QueryContext& context) {
 Result<void> StorageSource::Read(QueryContext& context, std::size_t i, std::size_t, SeriesColumns* out) {
   PROM_TRY(context.Check());
   if (auto read = selection_->Read(i, min_ms_, max_ms_, out); !read) return read.error().Wrap("expanding series: ");
+  if (detect_resets_) DetectResets(&out->histograms);
   std::size_t samples = out->t.size();
   for (const HistogramSample& h : out->histograms) samples += HistogramHeldSize(*h.h);
   context.CountRead(samples);

@@ -42,8 +42,9 @@ class SeriesSource {
 
 class StorageSource : public SeriesSource {
  public:
-  // Samples in [min, max].
-  StorageSource(const VectorSelector& selector, std::int64_t min_ms, std::int64_t max_ms) : matchers_(selector.matchers), min_ms_(min_ms), max_ms_(max_ms) {}
+  // Samples in [min, max]. `detect_resets`: histograms whose hint is unknown are compared with the one before them.
+  StorageSource(const VectorSelector& selector, std::int64_t min_ms, std::int64_t max_ms, bool detect_resets)
+      : matchers_(selector.matchers), min_ms_(min_ms), max_ms_(max_ms), detect_resets_(detect_resets) {}
   Result<void> Prepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, SeriesColumns* out) override;
   std::string Explain() const override;
@@ -52,6 +53,7 @@ class StorageSource : public SeriesSource {
  private:
   Matchers matchers_;
   std::int64_t min_ms_, max_ms_;
+  bool detect_resets_;
   std::shared_ptr<const Selection> selection_;
 };
 
