@@ -270,3 +270,46 @@ BOOST_AUTO_TEST_CASE(replies) {
   ReplyDecoder decoder;
   BOOST_TEST(!decoder.Feed(Header() + Frame(8, std::string(8, '\0')), [](const StreamAck&) {}, [](const StreamFailure&) {}));
 }
+
+BOOST_AUTO_TEST_CASE(examples_of_the_manual) {
+  const auto page = prom::testing::ReadFile(PROMKIT_SOURCE_DIR "/man/man5/prom-stream.5");
+  BOOST_TEST_REQUIRE(!page.empty());
+  // Runs of lines that are nothing but hex bytes.
+  std::vector<std::string> examples;
+  bool inside = false;
+  for (std::size_t at = 0; at < page.size();) {
+    const std::size_t end = std::min(page.find('\n', at), page.size());
+    const std::string line = page.substr(at, end - at);
+    at = end + 1;
+    const bool hex = line.size() > 20 && line.find_first_not_of("0123456789abcdef ") == std::string::npos;
+    if (hex && !inside) examples.emplace_back();
+    inside = hex;
+    for (std::size_t i = 0; hex && i + 1 < line.size(); i += 3) examples.back().push_back(static_cast<char>(std::stoi(line.substr(i, 2), nullptr, 16)));
+  }
+  BOOST_TEST_REQUIRE(examples.size() == 2u);
+  RecordingSink sink;
+  StreamDecoder decoder(&sink);
+  BOOST_TEST_REQUIRE(bool(decoder.Feed(examples[0])));
+  BOOST_TEST_REQUIRE(bool(decoder.Finish()));
+  const std::vector<std::string> want = {
+      "sample {__name__=\"up\", job=\"a\"} 1700000000000 3ff0000000000000 0",
+      "sample {__name__=\"x\"} 1700000000000 3fe0000000000000 0",
+      "sample {__name__=\"x\"} 1700000000500 4000000000000000 1600000000000",
+      "commit 1",
+  };
+  BOOST_TEST(sink.log == want, boost::test_tools::per_element());
+  BOOST_TEST(sink.rows == 1u);
+  int acks = 0;
+  ReplyDecoder replies;
+  BOOST_TEST_REQUIRE(bool(replies.Feed(
+      examples[1],
+      [&](const StreamAck& ack) {
+        ++acks;
+        BOOST_TEST(ack.sequence == 1u);
+        BOOST_TEST((ack.durability == Durability::kDisk));
+        BOOST_TEST(ack.accepted == 3u);
+        BOOST_TEST(ack.refused == 0u);
+      },
+      [](const StreamFailure&) { BOOST_TEST(false); })));
+  BOOST_TEST(acks == 1);
+}
