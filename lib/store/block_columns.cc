@@ -1,0 +1,41 @@
+#include "store/block_columns.h"
+
+#include <algorithm>
+
+#include "chunk/time_column.h"
+
+namespace prom::store {
+namespace {
+
+// Columns looked at that share only the first or last time.
+constexpr int kCandidates = 8;
+
+}  // namespace
+
+ColumnTable::Ref ColumnTable::Find(std::span<const std::int64_t> t) {
+  const auto size_of = [&](std::uint32_t i) { return static_cast<std::uint32_t>(columns_[i].size()); };
+  const std::uint64_t hash = chunk::HashTimes(t);
+  for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {
+    if (std::ranges::equal(columns_[it->second], t)) return {first_id_ + it->second, 0, size_of(it->second)};
+  }
+  int left = kCandidates;
+  for (auto [it, end] = by_front_.equal_range(t.front()); it != end && left > 0; ++it, --left) {
+    const auto& column = columns_[it->second];
+    if (column.size() > t.size() && std::equal(t.begin(), t.end(), column.begin())) return {first_id_ + it->second, 0, size_of(it->second)};
+  }
+  left = kCandidates;
+  for (auto [it, end] = by_back_.equal_range(t.back()); it != end && left > 0; ++it, --left) {
+    const auto& column = columns_[it->second];
+    if (column.size() > t.size() && std::equal(t.rbegin(), t.rend(), column.rbegin())) {
+      return {first_id_ + it->second, static_cast<std::uint32_t>(column.size() - t.size()), size_of(it->second)};
+    }
+  }
+  const auto index = static_cast<std::uint32_t>(columns_.size());
+  columns_.emplace_back(t.begin(), t.end());
+  by_content_.emplace(hash, index);
+  by_front_.emplace(t.front(), index);
+  by_back_.emplace(t.back(), index);
+  return {first_id_ + index, 0, static_cast<std::uint32_t>(t.size())};
+}
+
+}  // namespace prom::store

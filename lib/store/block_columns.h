@@ -1,0 +1,35 @@
+// ColumnTable: the distinct time columns of one slice while a block is written. A
+// series whose times begin or end a column that is there uses a part of it, so that
+// targets' late and gone series share too. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace prom::store {
+
+class ColumnTable {
+ public:
+  struct Ref {
+    std::uint32_t column = 0;
+    std::uint32_t first = 0;  // row in the column
+    std::uint32_t size = 0;   // rows of the column
+  };
+  // `first_id`: the number of the next new column.
+  explicit ColumnTable(std::uint32_t first_id) : first_id_(first_id) {}
+  // The column that holds these times (strictly ascending, not empty), perhaps a new one.
+  Ref Find(std::span<const std::int64_t> t);
+  const std::deque<std::vector<std::int64_t>>& columns() const { return columns_; }
+  std::uint32_t first_id() const { return first_id_; }
+
+ private:
+  std::uint32_t first_id_;
+  std::deque<std::vector<std::int64_t>> columns_;
+  std::unordered_multimap<std::uint64_t, std::uint32_t> by_content_;
+  std::unordered_multimap<std::int64_t, std::uint32_t> by_front_, by_back_;
+};
+
+}  // namespace prom::store

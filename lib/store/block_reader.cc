@@ -1,0 +1,179 @@
+#include "store/block_reader.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/strings.h"
+#include "chunk/block_compress.h"
+#include "store/block_selection.h"
+#include "store/file_header.h"
+
+namespace prom::store {
+
+Result<std::shared_ptr<const BlockReader>> BlockReader::Open(Io& io, const std::string& dir) {
+  auto self = std::shared_ptr<BlockReader>(new BlockReader);
+  self->dir_ = dir;
+  self->chunks_path_ = JoinPath(dir, kBlockChunksFile);
+  PROM_ASSIGN(self->index_, IndexReader::Open(io, JoinPath(dir, kBlockIndexFile)));
+  const IndexReader& index = *self->index_;
+  const auto fail = [&] { return Error{Errc::kCorrupt, index.path() + ": the block's directory is damaged"}; };
+  if (index.extra_size() < BlockHead::kBytes) return fail();
+  PROM_ASSIGN(const std::string_view extra, index.Extra(0, index.extra_size()));
+  BlockHead& head = self->head_;
+  if (!head.Parse(extra.substr(0, BlockHead::kBytes))) return fail();
+  if (BlockHead::kBytes + std::uint64_t{head.slices} * BlockSlice::kBytes + std::uint64_t{head.groups} * BlockGroup::kBytes != extra.size()) return fail();
+  self->slices_ = extra.data() + BlockHead::kBytes;
+  self->groups_ = self->slices_ + std::size_t{head.slices} * BlockSlice::kBytes;
+  for (std::uint32_t i = 0; i < head.slices; ++i) {
+    const BlockSlice slice = self->slice(i);
+    if (slice.first_group > head.first_times || slice.groups > head.first_times - slice.first_group || slice.min_ms > slice.max_ms) return fail();
+  }
+  self->checked_.reset(new std::atomic<std::uint64_t>[head.groups / 64 + 1]());
+
+  PROM_ASSIGN(const auto file, io.Open(self->chunks_path_, Io::Mode::kRead));
+  PROM_ASSIGN(const std::uint64_t size, file->Size());
+  if (size < kFileHeaderSize) return Error{Errc::kCorrupt, self->chunks_path_ + ": no file header: " + std::to_string(size) + " bytes"};
+  PROM_ASSIGN(self->chunks_, file->Map(size));
+  PROM_TRY(CheckFileHeader(self->chunks_.bytes(), kBlockChunksMagic, self->chunks_path_));
+  return std::shared_ptr<const BlockReader>(std::move(self));
+}
+
+Result<std::string_view> BlockReader::ReadGroup(std::uint32_t i, BlockGroupKind kind, std::string* buffer) const {
+  const BlockGroup g = group(i);
+  const auto fail = [&](const std::string& what) { return Error{Errc::kCorrupt, chunks_path_ + ": byte " + std::to_string(g.offset) + ": " + what}; };
+  const std::string_view file = chunks_.bytes();
+  if (g.offset > file.size() || file.size() - g.offset < kBlockGroupHead + std::uint64_t{g.size}) return fail("group outside of the file; the file is cut off or damaged");
+  const char* head = file.data() + g.offset;
+  std::atomic<std::uint64_t>& word = checked_[i / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (i % 64);
+  if ((word.load(std::memory_order_acquire) & bit) == 0) {
+    if (LoadLe<std::uint32_t>(head) != kBlockGroupMagic || LoadLe<std::uint32_t>(head + 8) != g.size ||
+        LoadLe<std::uint32_t>(head + 4) != Crc32c(head + 8, std::size_t{g.size} + 8)) {
+      return fail("checksum of the group does not match");
+    }
+    word.fetch_or(bit, std::memory_order_acq_rel);
+  }
+  if (LoadLe<std::uint32_t>(head + 12) != static_cast<std::uint32_t>(kind)) return fail("group of another kind");
+  auto raw = chunk::ReadGroup(std::string_view(head + kBlockGroupHead, g.size), kMaxGroupRawBytes, buffer);
+  if (!raw) return fail(raw.error().message);
+  return raw;
+}
+
+std::uint32_t BlockReader::GroupOfColumn(std::uint32_t column) const {
+  std::uint32_t low = head_.first_times, high = head_.first_exemplars;
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low) / 2;
+    if (group(middle).last < column) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < head_.first_exemplars && group(low).first <= column ? low : head_.first_exemplars;
+}
+
+bool BlockReader::ParseTimes(std::string_view raw, std::uint32_t columns, std::vector<std::string_view>* out) {
+  ByteReader r(raw);
+  const std::uint64_t count = r.Varint();
+  if (count != columns || count > r.remaining()) return false;
+  std::vector<std::uint64_t> lengths(count);
+  for (auto& length : lengths) length = r.Varint();
+  out->clear();
+  for (const std::uint64_t length : lengths) {
+    if (length > r.remaining()) return false;
+    out->push_back(r.Bytes(length));
+  }
+  return r.ok() && r.remaining() == 0;
+}
+
+Result<std::unique_ptr<Selection>> BlockReader::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  std::vector<std::uint32_t> ranks;
+  if (Overlaps(min_ms, max_ms)) {
+    PROM_ASSIGN(ranks, index_->Select(matchers));
+  }
+  return BlockSelection::Make(shared_from_this(), ranks);
+}
+
+Result<std::vector<std::string>> BlockReader::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  if (!Overlaps(min_ms, max_ms)) return std::vector<std::string>{};
+  if (matchers.empty()) return index_->LabelNames();
+  PROM_ASSIGN(const auto ranks, index_->Select(matchers));
+  return index_->LabelNames(ranks);
+}
+
+Result<std::vector<std::string>> BlockReader::LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  if (!Overlaps(min_ms, max_ms)) return std::vector<std::string>{};
+  if (matchers.empty()) return index_->LabelValues(name);
+  PROM_ASSIGN(const auto ranks, index_->Select(matchers));
+  return index_->LabelValues(name, ranks);
+}
+
+Result<std::vector<std::pair<std::string, Metadata>>> BlockReader::ListMetadata() const {
+  std::map<std::string, Metadata> all;
+  std::string buffer;
+  for (std::uint32_t i = head_.first_metadata; i < head_.groups; ++i) {
+    const auto raw = ReadGroup(i, BlockGroupKind::kMetadata, &buffer);
+    if (!raw) continue;
+    ByteReader r(*raw);
+    while (r.ok() && r.remaining() > 0) {
+      std::string name(r.LengthPrefixed());
+      Metadata m;
+      m.type = static_cast<MetricType>(std::min<std::uint8_t>(r.U8(), static_cast<std::uint8_t>(MetricType::kStateSet)));
+      m.help = r.LengthPrefixed();
+      m.unit = r.LengthPrefixed();
+      if (r.ok()) all[std::move(name)] = std::move(m);
+    }
+  }
+  return std::vector<std::pair<std::string, Metadata>>(all.begin(), all.end());
+}
+
+Result<std::vector<Queryable::SeriesExemplars>> BlockReader::Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const {
+  std::vector<SeriesExemplars> out;
+  if (head_.first_exemplars == head_.first_metadata) return out;
+  std::vector<std::uint32_t> ranks;
+  for (const Matchers& matchers : any_of) {
+    PROM_ASSIGN(const auto some, index_->Select(matchers));
+    ranks.insert(ranks.end(), some.begin(), some.end());
+  }
+  std::sort(ranks.begin(), ranks.end());
+  ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+  std::map<std::uint32_t, std::uint32_t> rank_of;  // by number
+  for (const std::uint32_t rank : ranks) {
+    PROM_ASSIGN(const std::uint64_t skipped, index_->ReadPayload(rank));
+    rank_of.emplace(static_cast<std::uint32_t>(rank + skipped), rank);
+  }
+  std::string buffer;
+  for (std::uint32_t i = head_.first_exemplars; i < head_.first_metadata; ++i) {
+    const BlockGroup g = group(i);
+    const auto it = rank_of.lower_bound(g.first);
+    if (it == rank_of.end() || it->first > g.last) continue;
+    const auto raw = ReadGroup(i, BlockGroupKind::kExemplars, &buffer);
+    if (!raw) continue;
+    ByteReader r(*raw);
+    std::uint64_t number = g.first;
+    while (r.ok() && r.remaining() > 0) {
+      number += r.Varint();
+      const std::uint64_t count = r.Varint();
+      std::vector<Exemplar> exemplars;
+      std::int64_t t = 0;
+      for (std::uint64_t n = 0; n < count && r.ok(); ++n) {
+        const auto labels = Labels::FromBytes(r.LengthPrefixed());
+        Exemplar e;
+        e.value = r.F64();
+        e.has_time = r.U8() != 0;
+        t = static_cast<std::int64_t>(static_cast<std::uint64_t>(t) + static_cast<std::uint64_t>(r.SignedVarint()));
+        e.t_ms = t;
+        if (!r.ok() || !labels) break;
+        e.labels = *labels;
+        if (t >= min_ms && t <= max_ms) exemplars.push_back(std::move(e));
+      }
+      const auto found = number <= 0xffffffffu ? rank_of.find(static_cast<std::uint32_t>(number)) : rank_of.end();
+      if (found == rank_of.end() || exemplars.empty()) continue;
+      PROM_ASSIGN(Labels labels, index_->ReadLabels(found->second));
+      out.push_back({std::move(labels), std::move(exemplars)});
+    }
+  }
+  return out;
+}
+
+}  // namespace prom::store

@@ -1,0 +1,67 @@
+// BlockReader: a block, opened read-only. Everything is mapped and checked when it
+// is first used; opening costs some microseconds. A reader stays valid when the
+// block is removed from the directory. Thread-safe.
+//
+// Damage costs the group of chunks it is in, for the series asked for: Read leaves
+// those chunks out and says so in SeriesColumns::warnings. Damage in the index is an
+// error (kCorrupt) of the calls that meet it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/io.h"
+#include "base/result.h"
+#include "model/queryable.h"
+#include "store/block_format.h"
+#include "store/index_reader.h"
+
+namespace prom::store {
+
+class BlockReader : public Queryable, public std::enable_shared_from_this<BlockReader> {
+ public:
+  // `dir`: blocks/<ulid>. kNotFound: not there (any more). kUnsupported: a newer version.
+  static Result<std::shared_ptr<const BlockReader>> Open(Io& io, const std::string& dir);
+
+  Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  // Damaged groups of metadata and exemplars are left out; Verify() finds them.
+  Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override;
+  Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override;
+  std::pair<std::int64_t, std::int64_t> TimeRange() const override { return {head_.min_ms, head_.max_ms}; }
+
+  const BlockHead& head() const { return head_; }
+  const IndexReader& index() const { return *index_; }
+  const std::string& dir() const { return dir_; }
+  std::uint64_t file_bytes() const { return index_->file_size() + chunks_.size(); }
+
+  // The parts below serve selections and Verify.
+  const std::string& chunks_path() const { return chunks_path_; }
+  BlockSlice slice(std::uint32_t i) const { return BlockSlice::Parse(slices_ + std::size_t{i} * BlockSlice::kBytes); }
+  BlockGroup group(std::uint32_t i) const { return BlockGroup::Parse(groups_ + std::size_t{i} * BlockGroup::kBytes); }
+  // A group's bytes as they went in: a view into the file or into *buffer. kCorrupt
+  // with file and offset.
+  Result<std::string_view> ReadGroup(std::uint32_t i, BlockGroupKind kind, std::string* buffer) const;
+  // The group of times that has the column; head().first_exemplars when none has.
+  std::uint32_t GroupOfColumn(std::uint32_t column) const;
+  // The columns' bytes in a raw group of times. False: not such a group.
+  static bool ParseTimes(std::string_view raw, std::uint32_t columns, std::vector<std::string_view>* out);
+
+ private:
+  BlockReader() = default;
+  bool Overlaps(std::int64_t min_ms, std::int64_t max_ms) const { return min_ms <= head_.max_ms && max_ms >= head_.min_ms; }
+
+  std::string dir_, chunks_path_;
+  std::shared_ptr<const IndexReader> index_;
+  Mapping chunks_;
+  BlockHead head_;
+  const char* slices_ = nullptr;
+  const char* groups_ = nullptr;
+  std::unique_ptr<std::atomic<std::uint64_t>[]> checked_;  // a bit a group whose checksum held
+};
+
+}  // namespace prom::store
