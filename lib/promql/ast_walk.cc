@@ -25,6 +25,25 @@ std::unique_ptr<VectorSelector> CloneSelector(const VectorSelector& from) {
   return to;
 }
 
+// A chain of operators leans left, so its left sides are a loop, not levels of recursion.
+ExprPtr CloneChain(const BinaryExpr& top) {
+  std::vector<const BinaryExpr*> chain = {&top};
+  while (chain.back()->lhs->kind == NodeKind::kBinary) chain.push_back(&As<BinaryExpr>(*chain.back()->lhs));
+  ExprPtr left = Clone(*chain.back()->lhs);
+  for (; !chain.empty(); chain.pop_back()) {
+    const BinaryExpr& from = *chain.back();
+    auto to = Start(from);
+    to->op = from.op;
+    to->lhs = std::move(left);
+    to->rhs = Clone(*from.rhs);
+    to->matching = from.matching;
+    to->return_bool = from.return_bool;
+    to->result_type = from.result_type;
+    left = std::move(to);
+  }
+  return left;
+}
+
 ExprPtr CloneOrNull(const ExprPtr& e) { return e ? Clone(*e) : nullptr; }
 
 }  // namespace
@@ -76,17 +95,7 @@ ExprPtr Clone(const Expr& e) {
       to->without = from.without;
       return to;
     }
-    case NodeKind::kBinary: {
-      const auto& from = As<BinaryExpr>(e);
-      auto to = Start(from);
-      to->op = from.op;
-      to->lhs = Clone(*from.lhs);
-      to->rhs = Clone(*from.rhs);
-      to->matching = from.matching;
-      to->return_bool = from.return_bool;
-      to->result_type = from.result_type;
-      return to;
-    }
+    case NodeKind::kBinary: return CloneChain(As<BinaryExpr>(e));
     case NodeKind::kUnary: {
       const auto& from = As<UnaryExpr>(e);
       auto to = Start(from);

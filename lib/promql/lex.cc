@@ -519,7 +519,7 @@ Lexer::State Lexer::Quoted() {
   for (;;) {
     const std::int32_t r = NextRune();
     if (r == '\\') return Escape();
-    if (r == kRuneError) {
+    if (r == kRuneError && width_ == 1) {  // three bytes: the character U+FFFD itself
       Fail("invalid UTF-8 rune");
       return State::kString;
     }
@@ -533,7 +533,7 @@ Lexer::State Lexer::Quoted() {
 Lexer::State Lexer::RawQuoted() {
   for (;;) {
     const std::int32_t r = NextRune();
-    if (r == kRuneError || r == kEofRune) {
+    if ((r == kRuneError && width_ == 1) || r == kEofRune) {
       Fail(r == kEofRune ? "unterminated raw string" : "invalid UTF-8 rune");
       return State::kRawString;
     }

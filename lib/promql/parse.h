@@ -22,7 +22,7 @@ namespace prom::promql {
 // Parentheses, calls, signs and the like inside each other.
 inline constexpr int kMaxDepth = 1'000;
 // Any way from the root to a leaf; only a chain such as a or b or c... gets beyond kMaxDepth.
-inline constexpr int kMaxHeight = 2'500;
+inline constexpr int kMaxHeight = 1'500;
 // Further errors of one input are not recorded.
 inline constexpr std::size_t kMaxIssues = 10'000;
 

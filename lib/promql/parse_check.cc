@@ -2,6 +2,7 @@
 // that select everything, modifiers of operators. One walk, children first.
 #include <algorithm>
 #include <unordered_set>
+#include <vector>
 
 #include "base/strings.h"
 #include "promql/parser.h"
@@ -85,8 +86,16 @@ class Checker {
     return r;
   }
 
-  ValueType Binary(BinaryExpr& b) {
-    const ValueType lhs = Check(b.lhs.get()), rhs = Check(b.rhs.get());
+  // A chain of operators leans left, so its left sides are a loop, not levels of recursion.
+  ValueType Binary(BinaryExpr& top) {
+    std::vector<BinaryExpr*> chain = {&top};
+    while (chain.back()->lhs->kind == NodeKind::kBinary) chain.push_back(&As<BinaryExpr>(*chain.back()->lhs));
+    ValueType type = Check(chain.back()->lhs.get());
+    for (; !chain.empty(); chain.pop_back()) type = Operator(*chain.back(), type, Check(chain.back()->rhs.get()));
+    return type;
+  }
+
+  ValueType Operator(BinaryExpr& b, ValueType lhs, ValueType rhs) {
     const bool scalars = lhs == ValueType::kScalar && rhs == ValueType::kScalar;
     const bool vectors = lhs == ValueType::kVector && rhs == ValueType::kVector;
     const bool set = IsSetOperator(b.op);

@@ -27,6 +27,9 @@ std::unique_ptr<DurationExpr> MakeNumber(double seconds, PosRange pos) {
 // A number as it was written; in parentheses it no longer counts as a literal.
 bool IsLiteral(const DurationExpr& e) { return e.op == DurationExpr::Op::kNumber && !e.wrapped; }
 
+// A range or step that is not zero does not become zero: less than a millisecond counts as one.
+std::int64_t PositiveMillis(const DurationExpr& e) { return e.seconds > 0 ? std::max<std::int64_t>(1, SecondsToMillis(e.seconds)) : 0; }
+
 // Upstream's position of a node in messages: from its first to its last operand,
 // without parentheses and the name of a call.
 PosRange Span(const DurationExpr& e) {
@@ -116,7 +119,7 @@ Parser::Built Parser::Brackets(Built operand) {
     auto node = std::make_unique<MatrixSelector>();
     node->pos = {inner.pos.start, last_end_};
     if (IsLiteral(*range))
-      node->range_ms = SecondsToMillis(range->seconds);
+      node->range_ms = PositiveMillis(*range);
     else
       node->range_expr = std::move(range);
     // Not a selector: reported above, and the selector of the node stays empty.
@@ -132,13 +135,13 @@ Parser::Built Parser::Brackets(Built operand) {
     while (PeekType() != TokenType::kRightBracket)
       if (!DropUnfit()) return give_up("subquery selector", "\"]\"");
     if (IsLiteral(*step))
-      node->step_ms = SecondsToMillis(step->seconds);
+      node->step_ms = PositiveMillis(*step);
     else
       node->step_expr = std::move(step);
   }
   const Token close = Take();
   if (IsLiteral(*range))
-    node->range_ms = SecondsToMillis(range->seconds);
+    node->range_ms = PositiveMillis(*range);
   else
     node->range_expr = std::move(range);
   node->pos = {inner.pos.start, close.pos().end};

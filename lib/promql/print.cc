@@ -1,10 +1,12 @@
 #include "promql/print.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/number.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "promql/parse_literal.h"
 #include "promql/printer.h"
 
 namespace prom::promql {
@@ -51,15 +53,7 @@ void Printer::Print(const Expr& e) {
       out_ += ')';
       break;
     }
-    case NodeKind::kBinary: {
-      const auto& b = As<BinaryExpr>(e);
-      Print(*b.lhs);
-      out_ += ' ';
-      OperatorHead(b);
-      out_ += ' ';
-      Print(*b.rhs);
-      break;
-    }
+    case NodeKind::kBinary: return Chain(As<BinaryExpr>(e));
     case NodeKind::kUnary:
       out_ += As<UnaryExpr>(e).negative ? '-' : '+';
       Print(*As<UnaryExpr>(e).expr);
@@ -82,6 +76,28 @@ void Printer::Print(const Expr& e) {
       break;
   }
   if (spans_ != nullptr) spans_->emplace(&e, std::pair(start, out_.size()));
+}
+
+// A chain of operators leans left, so its left sides are a loop, not levels of recursion.
+void Printer::Chain(const BinaryExpr& top) {
+  const std::size_t start = out_.size();
+  std::vector<const BinaryExpr*> chain = {&top};
+  while (chain.back()->lhs->kind == NodeKind::kBinary) chain.push_back(&As<BinaryExpr>(*chain.back()->lhs));
+  const Expr& first = *chain.back()->lhs;
+  if (chain.back()->op == BinaryOp::kPow && first.kind == NodeKind::kNumber && As<NumberLiteral>(first).value == INFINITY) {
+    // "+Inf ^ 2" would come back as a sign before Inf ^ 2.
+    out_ += "Inf";
+    if (spans_ != nullptr) spans_->emplace(&first, std::pair(start, out_.size()));
+  } else {
+    Print(first);
+  }
+  for (; !chain.empty(); chain.pop_back()) {
+    out_ += ' ';
+    OperatorHead(*chain.back());
+    out_ += ' ';
+    Print(*chain.back()->rhs);
+    if (spans_ != nullptr) spans_->emplace(chain.back(), std::pair(start, out_.size()));
+  }
 }
 
 void Printer::AggregateHead(const AggregateExpr& a) {
@@ -145,7 +161,8 @@ void Printer::NameAndMatchers(const VectorSelector& s) {
   }
   std::sort(texts.begin(), texts.end());
   out_ += s.name;
-  if (!texts.empty()) out_ += '{' + Join(texts, ",") + '}';
+  // info(v, {}) may have no matchers at all.
+  if (!texts.empty() || s.name.empty()) out_ += '{' + Join(texts, ",") + '}';
 }
 
 void Printer::At(const TimeModifiers& time) {
@@ -213,8 +230,7 @@ void Printer::Number(double value, bool is_duration) {
     return;
   }
   if (value < 0) out_ += '-';
-  const double ns = (value < 0 ? -value : value) * 1e9;
-  out_ += FormatDuration(static_cast<std::int64_t>(ns) / 1'000'000);
+  out_ += FormatDuration(SecondsToMillis(std::fabs(value)));
 }
 
 std::string ToString(const Expr& e) {

@@ -23,6 +23,7 @@ class Printer {
   void SubqueryTail(const SubqueryExpr& s);    // "[1h:5m] @ end() offset 1m"
 
  private:
+  void Chain(const BinaryExpr& top);
   void Names(const std::vector<std::string>& names);
   void NameAndMatchers(const VectorSelector& s);
   void At(const TimeModifiers& time);
