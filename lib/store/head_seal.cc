@@ -160,12 +160,21 @@ void HeadWriter::RunSync(SyncJob* job) {
 Result<void> HeadWriter::FinishSync(SyncJob* job) {
   if (job->result) {
     durable_seq_ = std::max(durable_seq_, job->seq);
-    if (!keep_log_) {
-      for (; first_segment_ < job->needed_segment; ++first_segment_) {
-        logs_.erase(first_segment_);
-        const auto removed = io_.Remove(JoinPath(dir_, "log-" + std::to_string(first_segment_)));
-        if (!removed && removed.error().code != Errc::kNotFound) break;  // tried again after the next sync
-      }
+    if (keep_log_ || job->needed_segment <= first_segment_ || broken_ || !RepairSlots()) return {};
+    // Published first: a reader that misses a segment then knows that its state is old.
+    const std::uint32_t old = first_segment_;
+    first_segment_ = job->needed_segment;
+    HeadBatch nothing;
+    Stage(&nothing);
+    if (!Publish(next_seq_)) {
+      first_segment_ = old;
+      ++next_seq_;
+      return {};  // tried again after the next sync
+    }
+    Finish(next_seq_);
+    for (std::uint32_t n = old; n < first_segment_; ++n) {
+      logs_.erase(n);
+      (void)io_.Remove(JoinPath(dir_, "log-" + std::to_string(n)));  // one that stays goes with the epoch
     }
     return {};
   }
@@ -187,6 +196,11 @@ Result<void> HeadWriter::FinishSync(SyncJob* job) {
   chunks_failed_ = chunks_file_ != nullptr;  // the copies go to a file without a past
   PROM_TRY(Seal(true));
   return job->result;
+}
+
+Result<void> HeadWriter::SyncDerived() {
+  for (const auto& file : {homes_more_file_, homes_file_, tiles_file_}) PROM_TRY(file->Sync());
+  return {};
 }
 
 void HeadWriter::CopyMetadata(const HeadWriter& from) {

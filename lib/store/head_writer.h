@@ -79,6 +79,7 @@ class HeadWriter {
   // Columns for further series of an owned layout.
   void ExtendLayout(std::uint32_t layout, std::span<const std::uint32_t> series, std::vector<std::uint32_t>* slots);
   void ReleaseLayout(std::uint32_t layout) { layouts_[layout].owned = false; }
+  std::uint32_t layout_series(std::uint32_t layout, std::uint32_t slot) const { return layouts_[layout].series[slot]; }
   std::uint32_t layout_columns(std::uint32_t layout) const { return static_cast<std::uint32_t>(layouts_[layout].series.size()); }
 
   // Writes the batch; the result is its sequence (that of the newest commit when
@@ -103,6 +104,9 @@ class HeadWriter {
   void RunSync(SyncJob* job);
   // Notes the outcome; drops log segments.
   Result<void> FinishSync(SyncJob* job);
+  // Syncs what is derived too, so that the epoch can be opened again without a scan after any boot.
+  Result<void> SyncDerived();
+  std::uint32_t published_series() const { return extents_.series; }
   std::uint64_t durable_seq() const { return durable_seq_; }
   std::uint64_t next_seq() const { return next_seq_; }
   void set_next_seq(std::uint64_t seq) { next_seq_ = std::max(next_seq_, seq); }

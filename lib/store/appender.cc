@@ -1,0 +1,260 @@
+#include "store/appender.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_set>
+
+#include "base/hash.h"
+#include "store/writer.h"
+
+namespace prom::store {
+
+Appender::Appender(Writer& writer) : writer_(writer) {}
+
+Appender::~Appender() {
+  MutexLock lock(writer_.mutex_);
+  Release();
+}
+
+void Appender::Release() {
+  if (head_ == nullptr) return;
+  for (const Layout& layout : layouts_) head_->ReleaseLayout(layout.store);
+}
+
+Result<void> Appender::DefineSeries(std::uint32_t id, const Labels& labels) {
+  if (id != series_.size()) return Error{Errc::kInvalid, "series " + std::to_string(id) + " is not the next one, which is " + std::to_string(series_.size())};
+  if (labels.empty()) return Error{Errc::kInvalid, "series " + std::to_string(id) + " has no labels"};
+  MutexLock lock(writer_.mutex_);
+  Bind();
+  series_.push_back(head_->SeriesId(labels.bytes(), labels.Hash()));
+  return {};
+}
+
+Result<void> Appender::DefineLayout(std::uint32_t id, std::span<const std::uint32_t> series) {
+  if (id > layouts_.size()) return Error{Errc::kInvalid, "layout " + std::to_string(id) + " is not the next one, which is " + std::to_string(layouts_.size())};
+  for (const std::uint32_t s : series)
+    if (s >= series_.size()) return Error{Errc::kInvalid, "layout " + std::to_string(id) + " names series " + std::to_string(s) + ", which is not defined"};
+  const std::size_t before = id < layouts_.size() ? layouts_[id].series.size() : 0;
+  if (before + series.size() > kMaxColumns) return Error{Errc::kLimit, "layout " + std::to_string(id) + " has over " + std::to_string(kMaxColumns) + " columns"};
+  MutexLock lock(writer_.mutex_);
+  Bind();
+  if (id == layouts_.size()) {
+    layouts_.emplace_back();
+    Place(&layouts_.back(), series, false);
+  } else {
+    Place(&layouts_[id], series, true);
+  }
+  return {};
+}
+
+void Appender::Place(Layout* layout, std::span<const std::uint32_t> series, bool extend) {
+  // By the store's ids: two of the producer's may have the same labels.
+  std::unordered_set<std::uint32_t> seen;
+  for (const std::uint32_t s : layout->series)
+    if (s != kNoSlot) seen.insert(series_[s]);
+  std::vector<std::uint32_t> wanted, slots;
+  const std::uint32_t first = layout->size();
+  for (const std::uint32_t s : series) {
+    const bool fresh = s != kNoSlot && seen.insert(series_[s]).second;
+    layout->series.push_back(fresh ? s : kNoSlot);
+    if (fresh) wanted.push_back(series_[s]);
+    else layout->repeats = true;
+  }
+  if (extend) head_->ExtendLayout(layout->store, wanted, &slots);
+  else layout->store = head_->TakeLayout(wanted, &slots);
+
+  std::size_t next = 0;
+  bool identity = layout->slots.empty();
+  std::vector<std::uint32_t> added;
+  for (std::uint32_t i = first; i < layout->size(); ++i) {
+    const std::uint32_t slot = layout->series[i] == kNoSlot ? kNoSlot : slots[next++];
+    added.push_back(slot);
+    identity &= slot == i;
+    if (slot != kNoSlot) layout->columns = std::max(layout->columns, slot + 1);
+  }
+  if (identity) return;
+  if (layout->slots.empty())
+    for (std::uint32_t i = 0; i < first; ++i) layout->slots.push_back(i);
+  layout->slots.insert(layout->slots.end(), added.begin(), added.end());
+}
+
+Result<void> Appender::Reset() {
+  MutexLock lock(writer_.mutex_);
+  // Samples of a batch that is under way keep their meaning: they hold the store's ids.
+  Bind();
+  Release();
+  series_.clear();
+  layouts_.clear();
+  return {};
+}
+
+void Appender::AppendRow(const Layout& layout, std::int64_t t_ms, std::span<const double> values, std::span<const std::uint64_t> present) {
+  std::string& out = batch_.rows;
+  const auto n = static_cast<std::uint32_t>(values.size());
+  char head[kRowHead] = {};
+  const auto write_head = [&](std::uint32_t columns, std::uint32_t count, bool bitmap) {
+    const std::size_t size = kRowHead + (bitmap ? std::size_t{8} * ((columns + 63) / 64) : 0) + std::size_t{8} * count;
+    InitRecord(head, RecordType::kRow, bitmap ? kRecordBitmap : 0, static_cast<std::uint32_t>(size));
+    StoreLe<std::uint32_t>(head + kRowLayoutAt, layout.store);
+    StoreLe<std::uint32_t>(head + kRowColumnsAt, columns);
+    StoreLe<std::int64_t>(head + kRowTimeAt, t_ms);
+    StoreLe<std::uint32_t>(head + kRowValuesAt, count);
+    out.append(head, kRowHead);
+  };
+  const std::size_t words = (n + 63) / 64;
+  bool all = present.empty();
+  if (!all) {
+    std::uint64_t count = 0;
+    for (std::size_t w = 0; w < words; ++w) count += static_cast<unsigned>(std::popcount(w + 1 == words && n % 64 != 0 ? present[w] & ((std::uint64_t{1} << (n % 64)) - 1) : present[w]));
+    if (count == 0) return;  // a scrape without samples leaves no row
+    all = count == n;
+  }
+  if (n == 0) return;
+  if (layout.slots.empty() && all) {
+    write_head(n, n, false);
+    out.append(reinterpret_cast<const char*>(values.data()), std::size_t{8} * n);
+    batch_.samples += n;
+    return;
+  }
+  // By slot, with the absent ones left out.
+  const std::uint32_t columns = layout.slots.empty() ? n : layout.columns;
+  scatter_.resize(columns);
+  words_.assign((columns + 63) / 64, 0);
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (!all && ((present[i / 64] >> (i % 64)) & 1) == 0) continue;
+    const std::uint32_t slot = layout.slot(i);
+    if (slot == kNoSlot) {
+      ++duplicate_columns_;
+      continue;
+    }
+    scatter_[slot] = values[i];
+    words_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+    ++count;
+  }
+  if (count == 0) return;
+  write_head(columns, count, true);
+  out.append(reinterpret_cast<const char*>(words_.data()), 8 * words_.size());
+  for (std::size_t w = 0; w < words_.size(); ++w)
+    for (std::uint64_t bits = words_[w]; bits != 0; bits &= bits - 1)
+      AppendLe<double>(&out, scatter_[w * 64 + static_cast<unsigned>(std::countr_zero(bits))]);
+  batch_.samples += count;
+}
+
+Result<void> Appender::Row(std::uint32_t layout, std::int64_t t_ms, std::span<const double> values, std::span<const std::uint64_t> present) {
+  if (layout >= layouts_.size()) return Error{Errc::kInvalid, "row of layout " + std::to_string(layout) + ", which is not defined"};
+  const Layout& l = layouts_[layout];
+  if (values.size() > l.size())
+    return Error{Errc::kInvalid, "row of " + std::to_string(values.size()) + " values in layout " + std::to_string(layout) + " of " + std::to_string(l.size())};
+  if (!present.empty() && present.size() < (values.size() + 63) / 64) return Error{Errc::kInvalid, "presence bits are short of the values"};
+  if (batch_.rows.size() > writer_.options_.head.max_batch_bytes) return Error{Errc::kLimit, "batch is over the limit of " + std::to_string(writer_.options_.head.max_batch_bytes) + " bytes"};
+  AppendRow(l, t_ms, values, present);
+  return {};
+}
+
+Result<void> Appender::Sample(std::uint32_t series, std::int64_t t_ms, double v, std::int64_t st_ms) {
+  if (series >= series_.size()) return Error{Errc::kInvalid, "sample of series " + std::to_string(series) + ", which is not defined"};
+  if (batch_.loose.size() > writer_.options_.head.max_batch_bytes / 32) return Error{Errc::kLimit, "batch has too many samples"};
+  batch_.loose.push_back({series_[series], t_ms, st_ms, v, {}});
+  ++batch_.samples;
+  return {};
+}
+
+Result<void> Appender::HistogramAt(std::uint32_t series, std::int64_t t_ms, const Histogram& h, std::int64_t st_ms) {
+  if (series >= series_.size()) return Error{Errc::kInvalid, "histogram of series " + std::to_string(series) + ", which is not defined"};
+  if (batch_.loose.size() > writer_.options_.head.max_batch_bytes / 32) return Error{Errc::kLimit, "batch has too many samples"};
+  if (!h.Validate()) {
+    ++invalid_histograms_;
+    return {};
+  }
+  LooseSample s{series_[series], t_ms, st_ms, 0, {}};
+  AppendHistogram(h, &s.histogram);
+  batch_.loose.push_back(std::move(s));
+  ++batch_.samples;
+  return {};
+}
+
+Result<void> Appender::ExemplarOf(std::uint32_t series, const Exemplar& exemplar) {
+  if (series >= series_.size()) return Error{Errc::kInvalid, "exemplar of series " + std::to_string(series) + ", which is not defined"};
+  batch_.exemplars.emplace_back(series_[series], exemplar);
+  return {};
+}
+
+Result<void> Appender::MetadataOf(std::string_view metric, const Metadata& metadata) {
+  batch_.metadata.emplace_back(std::string(metric), metadata);
+  return {};
+}
+
+// ---- Epochs ---------------------------------------------------------------
+
+void Appender::Bind() {
+  if (head_ == writer_.head_) return;
+  const std::shared_ptr<HeadWriter> old = std::move(head_);
+  head_ = writer_.head_;
+  if (old == nullptr) return;
+  const std::vector<std::uint32_t> old_series = std::move(series_);
+  const std::vector<Layout> old_layouts = std::move(layouts_);
+  HeadBatch old_batch = std::move(batch_);
+  series_.clear();
+  layouts_.clear();
+  batch_.Clear();
+  Translate(*old, old_series, old_layouts, std::move(old_batch));
+}
+
+// Everything in terms of the epoch before, said again in terms of this one.
+void Appender::Translate(HeadWriter& from, const std::vector<std::uint32_t>& old_series, const std::vector<Layout>& old_layouts, HeadBatch old_batch) {
+  const auto translate = [&](std::uint32_t id) {
+    const std::string_view labels = from.LabelBytes(id);
+    return head_->SeriesId(labels, XxHash64(labels));
+  };
+  series_.reserve(old_series.size());
+  for (const std::uint32_t id : old_series) series_.push_back(translate(id));
+  std::unordered_map<std::uint32_t, std::uint32_t> by_store;
+  for (std::uint32_t i = 0; i < old_layouts.size(); ++i) {
+    by_store[old_layouts[i].store] = i;
+    layouts_.emplace_back();
+    Place(&layouts_.back(), old_layouts[i].series, false);
+  }
+  std::vector<double> values;
+  std::vector<std::uint64_t> present;
+  for (std::size_t at = 0; at < old_batch.rows.size();) {
+    RecordView r;
+    r.p = old_batch.rows.data() + at;
+    r.size = LoadLe<std::uint32_t>(r.p + kRecordLenAt);
+    r.type = RecordType::kRow;
+    r.flags = static_cast<std::uint8_t>(r.p[kRecordFlagsAt]);
+    at += r.size;
+    const RowView row = ParseRow(r);
+    const auto layout = by_store.find(row.layout);
+    if (layout == by_store.end()) {  // given up by Reset since: its samples go singly
+      for (std::uint32_t slot = 0; slot < row.columns; ++slot)
+        if (row.Present(slot)) batch_.loose.push_back({translate(from.layout_series(row.layout, slot)), row.t, 0, row.Value(slot), {}});
+      continue;
+    }
+    const Layout& old = old_layouts[layout->second];
+    values.assign(old.size(), 0);
+    present.assign((old.size() + 63) / 64, 0);
+    for (std::uint32_t i = 0; i < old.size(); ++i) {
+      const std::uint32_t slot = old.slot(i);
+      if (slot == kNoSlot || !row.Present(slot)) continue;
+      values[i] = row.Value(slot);
+      present[i / 64] |= std::uint64_t{1} << (i % 64);
+    }
+    AppendRow(layouts_[layout->second], row.t, values, present);
+  }
+  for (LooseSample& s : old_batch.loose) {
+    s.series = translate(s.series);
+    batch_.loose.push_back(std::move(s));
+  }
+  for (auto& [series, exemplar] : old_batch.exemplars) batch_.exemplars.emplace_back(translate(series), std::move(exemplar));
+  batch_.metadata = std::move(old_batch.metadata);
+  batch_.samples = old_batch.samples;
+}
+
+Result<void> Appender::Commit(std::uint64_t sequence) {
+  PROM_ASSIGN(store_sequence_, writer_.CommitBatch(this));
+  sequence_ = sequence;
+  return {};
+}
+
+}  // namespace prom::store

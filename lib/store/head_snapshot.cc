@@ -1,0 +1,430 @@
+#include "store/head_snapshot.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <set>
+
+#include "base/number.h"
+
+namespace prom::store {
+
+namespace {
+
+std::string RecordAt(const std::string& dir, Position p) { return dir + "/log-" + std::to_string(p.file) + ": byte " + std::to_string(p.offset); }
+
+bool MatchesAll(const Matchers& matchers, const Labels& labels) {
+  return std::all_of(matchers.begin(), matchers.end(), [&](const Matcher& m) { return m.Matches(labels.Get(m.name())); });
+}
+
+class HeadSelection : public Selection {
+ public:
+  HeadSelection(std::shared_ptr<const HeadSnapshotImpl> snapshot, std::vector<std::pair<Labels, std::uint32_t>> series)
+      : snapshot_(std::move(snapshot)), series_(std::move(series)) {}
+  std::size_t size() const override { return series_.size(); }
+  const Labels& labels(std::size_t i) const override { return series_[i].first; }
+  Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override {
+    return snapshot_->Read(series_[i].second, min_ms, max_ms, out);
+  }
+
+ private:
+  std::shared_ptr<const HeadSnapshotImpl> snapshot_;
+  std::vector<std::pair<Labels, std::uint32_t>> series_;
+};
+
+void TailSelect(const TailPart& part, const Matchers& matchers, std::vector<std::pair<Labels, std::uint32_t>>* out) {
+  for (const Matcher& m : matchers) {
+    if (m.type() != Matcher::Type::kEqual || m.name() != kMetricName || m.value().empty()) continue;
+    const auto it = part.by_name.find(m.value());
+    if (it == part.by_name.end()) return;
+    for (const std::uint32_t i : it->second)
+      if (MatchesAll(matchers, part.series[i].first)) out->push_back(part.series[i]);
+    return;
+  }
+  for (const auto& entry : part.series)
+    if (MatchesAll(matchers, entry.first)) out->push_back(entry);
+}
+
+}  // namespace
+
+HeadSnapshotImpl::HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series)
+    : files_(std::move(files)), state_(std::move(state)), series_(std::move(series)), views_(new ViewSlot[state_.layouts.size()]) {
+  const auto add = [&](const TileState& s) {
+    if (s.min_t > s.max_t) return;
+    min_t_ = std::min(min_t_, s.min_t);
+    max_t_ = std::max(max_t_, s.max_t);
+  };
+  add(state_.loose);
+  for (const TileState& s : state_.layouts) add(s);
+}
+
+HeadSnapshot::Stats HeadSnapshotImpl::stats() const {
+  Stats s;
+  s.committed_seq = state_.seq;
+  s.series = state_.extents.series;
+  s.layouts = state_.extents.layouts;
+  for (const TileState& layout : state_.layouts) s.open_rows += layout.rows;
+  s.pending_loose_samples = state_.loose.rows;
+  return s;
+}
+
+std::vector<std::string> HeadSnapshotImpl::warnings() const {
+  std::vector<std::string> out = state_.warnings;
+  out.insert(out.end(), series_.warnings.begin(), series_.warnings.end());
+  return out;
+}
+
+// ---- Finding series -------------------------------------------------------
+
+Result<std::vector<HeadSnapshotImpl::Match>> HeadSnapshotImpl::Find(const Matchers& matchers) const {
+  std::vector<Match> out;
+  for (const IndexSegment& segment : series_.segments) {
+    PROM_ASSIGN(const auto ranks, segment.index->Select(matchers));
+    out.reserve(out.size() + ranks.size());
+    for (const std::uint32_t rank : ranks) {
+      PROM_ASSIGN(Labels labels, segment.index->ReadLabels(rank));
+      PROM_ASSIGN(const std::uint64_t id, segment.index->ReadPayload(rank));
+      out.emplace_back(std::move(labels), static_cast<std::uint32_t>(id));
+    }
+  }
+  const bool sorted = series_.segments.size() == 1;
+  const std::size_t indexed = out.size();
+  for (const auto& part : series_.tail) TailSelect(*part, matchers, &out);
+  if (!sorted || out.size() != indexed) std::sort(out.begin(), out.end(), [](const Match& a, const Match& b) { return a.first < b.first; });
+  return out;
+}
+
+bool HeadSnapshotImpl::MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms) const {
+  const auto overlaps = [&](const TileState& s) { return s.min_t <= s.max_t && s.min_t <= max_ms && s.max_t >= min_ms; };
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
+  if (!files_->Homes(series, static_cast<std::uint32_t>(state_.layouts.size()), &homes)) return true;
+  for (const auto& [layout, slot] : homes)
+    if (overlaps(state_.layouts[layout])) return true;
+  if (!overlaps(state_.loose)) return false;
+  std::vector<LooseSample> samples;
+  std::vector<std::string> warnings;
+  ReadLoose(series, &samples, &warnings);
+  return !warnings.empty() || std::any_of(samples.begin(), samples.end(), [&](const LooseSample& s) { return s.t >= min_ms && s.t <= max_ms; });
+}
+
+Result<std::unique_ptr<Selection>> HeadSnapshotImpl::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  PROM_ASSIGN(auto found, Find(matchers));
+  std::erase_if(found, [&](const Match& m) { return !MayHaveSamples(m.second, min_ms, max_ms); });
+  return std::unique_ptr<Selection>(std::make_unique<HeadSelection>(shared_from_this(), std::move(found)));
+}
+
+Result<std::vector<std::string>> HeadSnapshotImpl::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  std::set<std::string, std::less<>> names;
+  PROM_ASSIGN(const auto found, Find(matchers));
+  for (const auto& [labels, id] : found) {
+    if (!MayHaveSamples(id, min_ms, max_ms)) continue;
+    for (const Label label : labels)
+      if (names.find(label.name) == names.end()) names.emplace(label.name);
+  }
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+Result<std::vector<std::string>> HeadSnapshotImpl::LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  std::set<std::string, std::less<>> values;
+  PROM_ASSIGN(const auto found, Find(matchers));
+  for (const auto& [labels, id] : found) {
+    const std::string_view value = labels.Get(name);
+    if (value.empty() || values.find(value) != values.end() || !MayHaveSamples(id, min_ms, max_ms)) continue;
+    values.emplace(value);
+  }
+  return std::vector<std::string>(values.begin(), values.end());
+}
+
+Result<std::vector<std::pair<std::string, Metadata>>> HeadSnapshotImpl::ListMetadata() const {
+  std::vector<std::pair<std::string, Metadata>> out;
+  if (state_.extras == nullptr) return out;
+  const auto content = files_->Extras(*state_.extras, state_.extents.extras, state_.extents.extras_bytes);
+  out.assign(content->metadata.begin(), content->metadata.end());
+  return out;
+}
+
+Result<std::vector<Queryable::SeriesExemplars>> HeadSnapshotImpl::Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const {
+  std::vector<SeriesExemplars> out;
+  if (state_.extras == nullptr) return out;
+  const auto content = files_->Extras(*state_.extras, state_.extents.extras, state_.extents.extras_bytes);
+  std::unordered_map<std::uint32_t, std::vector<const Exemplar*>> by_series;
+  for (const SeriesExemplar& e : content->exemplars)
+    if (e.exemplar.t_ms >= min_ms && e.exemplar.t_ms <= max_ms) by_series[e.series].push_back(&e.exemplar);
+  if (by_series.empty()) return out;
+  std::unordered_map<std::uint32_t, Labels> selected;
+  for (const Matchers& matchers : any_of) {
+    PROM_ASSIGN(auto found, Find(matchers));
+    for (auto& [labels, id] : found)
+      if (by_series.contains(id)) selected.emplace(id, std::move(labels));
+  }
+  for (auto& [id, labels] : selected) {
+    SeriesExemplars s;
+    s.series = labels;
+    for (const Exemplar* e : by_series[id]) s.exemplars.push_back(*e);
+    out.push_back(std::move(s));
+  }
+  std::sort(out.begin(), out.end(), [](const SeriesExemplars& a, const SeriesExemplars& b) { return a.series < b.series; });
+  return out;
+}
+
+// ---- Reading samples ------------------------------------------------------
+
+std::shared_ptr<const LayoutView> HeadSnapshotImpl::View(std::uint32_t id) const {
+  ViewSlot& slot = views_[id];
+  std::call_once(slot.once, [&] {
+    const TileState& state = state_.layouts[id];
+    auto view = std::make_shared<LayoutView>();
+    view->sealed = files_->Groups(id, state.group);
+    view->warnings = view->sealed->warnings;
+    view->logs = state_.logs;
+    std::vector<RowView> rows;  // newest first
+    Position at = state.row;
+    bool broken = false;
+    for (std::uint32_t i = 0; i < state.rows; ++i) {
+      const auto file = state_.logs.find(at.file);
+      const std::string_view head = file != state_.logs.end() && file->second != nullptr ? file->second->At(at.offset, kRecordHead) : std::string_view();
+      const auto size = head.empty() ? 0 : LoadLe<std::uint32_t>(head.data() + kRecordLenAt);
+      const auto r = head.empty() ? std::nullopt : ParseRecord(file->second->At(at.offset, size));
+      if (!r || r->type != RecordType::kRow || ParseRow(*r).layout != id || (!rows.empty() && ParseRow(*r).t >= rows.back().t)) {
+        view->warnings.push_back(RecordAt(files_->dir(), at) + ": damaged row; others were searched for");
+        broken = true;
+        break;
+      }
+      rows.push_back(ParseRow(*r));
+      at = rows.back().prev;
+    }
+    if (broken) {
+      // The rest of the chain, by reading the log front to back.
+      const LogScan scan = ScanLogs(state_.logs, state_.seq);
+      const std::int64_t before = rows.empty() ? kMaxTimeMs : rows.back().t;
+      const std::int64_t after = view->sealed->t.empty() ? kMinTimeMs : view->sealed->t.back();
+      for (auto it = scan.rows.rbegin(); it != scan.rows.rend(); ++it) {
+        if (it->layout != id || it->t >= before || it->t <= after || rows.size() >= state.rows) continue;
+        if (!rows.empty() && it->t >= rows.back().t) continue;
+        const auto& file = state_.logs.at(it->at.file);
+        const std::string_view head = file->At(it->at.offset, kRecordHead);
+        if (const auto r = ParseRecord(file->At(it->at.offset, LoadLe<std::uint32_t>(head.data() + kRecordLenAt)))) rows.push_back(ParseRow(*r));
+      }
+    }
+    std::reverse(rows.begin(), rows.end());
+    view->open = std::move(rows);
+    view->t = view->sealed->t;
+    for (const RowView& row : view->open) view->t.push_back(row.t);
+    slot.view = std::move(view);
+  });
+  return slot.view;
+}
+
+void HeadSnapshotImpl::LoadLoose() const {
+  std::call_once(loose_once_, [&] {
+    loose_groups_ = files_->LooseGroups(state_.loose.group);
+    loose_warnings_ = loose_groups_->warnings;
+    std::vector<std::vector<LooseSample>> records;  // newest first
+    std::uint64_t have = 0;
+    Position good;  // the oldest one reached by the chain
+    for (Position at = state_.loose.row; have < state_.loose.rows;) {
+      const auto file = state_.logs.find(at.file);
+      const std::string_view head = file != state_.logs.end() && file->second != nullptr ? file->second->At(at.offset, kRecordHead) : std::string_view();
+      const auto r = head.empty() ? std::nullopt : ParseRecord(file->second->At(at.offset, LoadLe<std::uint32_t>(head.data() + kRecordLenAt)));
+      records.emplace_back();
+      Position prev;
+      if (!r || !ParseLoose(*r, &records.back(), &prev) || records.back().empty()) {
+        loose_warnings_.push_back(RecordAt(files_->dir(), at) + ": damaged loose samples; others were searched for");
+        records.pop_back();
+        // Records of commits behind the newest group are pending; the chain found so far is the end of them.
+        std::uint64_t sealed = 0;
+        if (!loose_groups_->groups.empty()) sealed = loose_groups_->groups.back().header().seq;
+        const LogScan scan = ScanLogs(state_.logs, state_.seq);
+        bool below = records.empty();
+        for (auto it = scan.loose.rbegin(); it != scan.loose.rend(); ++it) {
+          if (it->seq <= sealed) break;
+          if (!below) {
+            below = it->at == good;
+            continue;
+          }
+          const auto& log = state_.logs.at(it->at.file);
+          const std::string_view start = log->At(it->at.offset, kRecordHead);
+          const auto record = ParseRecord(log->At(it->at.offset, LoadLe<std::uint32_t>(start.data() + kRecordLenAt)));
+          records.emplace_back();
+          if (!record || !ParseLoose(*record, &records.back(), &prev)) records.pop_back();
+        }
+        break;
+      }
+      have += records.back().size();
+      good = at;
+      at = prev;
+    }
+    std::uint64_t skip = have > state_.loose.rows ? have - state_.loose.rows : 0;  // sealed already
+    for (auto it = records.rbegin(); it != records.rend(); ++it) {
+      for (LooseSample& s : *it) {
+        if (skip != 0) {
+          --skip;
+          continue;
+        }
+        pending_[s.series].push_back(std::move(s));
+      }
+    }
+    for (auto& [series, samples] : pending_)
+      std::stable_sort(samples.begin(), samples.end(), [](const LooseSample& a, const LooseSample& b) { return a.t < b.t; });
+  });
+}
+
+void HeadSnapshotImpl::ReadLoose(std::uint32_t series, std::vector<LooseSample>* out, std::vector<std::string>* warnings) const {
+  if (state_.loose.min_t > state_.loose.max_t) return;
+  LoadLoose();
+  warnings->insert(warnings->end(), loose_warnings_.begin(), loose_warnings_.end());
+  for (const LooseGroup& group : loose_groups_->groups)
+    if (auto done = group.Read(series, out); !done) warnings->push_back(files_->dir() + ": loose group: " + done.error().message);
+  if (const auto it = pending_.find(series); it != pending_.end()) out->insert(out->end(), it->second.begin(), it->second.end());
+  std::stable_sort(out->begin(), out->end(), [](const LooseSample& a, const LooseSample& b) { return a.t < b.t; });
+}
+
+// Appends to out->warnings and sets the rest of what a layout alone can say.
+void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+  const auto view = View(layout);
+  out->warnings.insert(out->warnings.end(), view->warnings.begin(), view->warnings.end());
+  const std::vector<std::int64_t>& t = view->t;
+  const auto lo = static_cast<std::size_t>(std::lower_bound(t.begin(), t.end(), min_ms) - t.begin());
+  const auto hi = static_cast<std::size_t>(std::upper_bound(t.begin(), t.end(), max_ms) - t.begin());
+  if (lo >= hi) return;
+  out->v_buffer.resize(hi - lo);
+  out->t_buffer.clear();
+  double* v = out->v_buffer.data();
+  std::size_t n = 0;               // values so far
+  std::size_t first = lo;          // of the rows they come from, as long as these are one stretch
+  bool stretch = true;             // rows [first, first + n) have been taken, and no other
+  bool no_resets = true;
+  const auto leave_stretch = [&] {
+    stretch = false;
+    out->t_buffer.assign(t.begin() + static_cast<std::ptrdiff_t>(first), t.begin() + static_cast<std::ptrdiff_t>(first + n));
+    out->t_buffer.reserve(hi - lo);
+  };
+  // Takes `count` rows from `row` on, whose values have been put behind the others.
+  const auto take = [&](std::size_t row, std::size_t count) {
+    if (n != 0 && !(v[n] >= v[n - 1])) no_resets = false;
+    if (stretch) {
+      if (n == 0) first = row;
+      else if (row != first + n) leave_stretch();
+    }
+    if (!stretch)
+      for (std::size_t i = 0; i < count; ++i) out->t_buffer.push_back(t[row + i]);
+    n += count;
+  };
+
+  const auto& items = view->sealed->items;
+  auto item = std::upper_bound(items.begin(), items.end(), lo, [](std::size_t at, const GroupList::Item& g) { return at < g.start; });
+  if (item != items.begin()) --item;
+  std::array<double, kMaxTileRows> values;
+  std::array<std::uint8_t, kMaxTileRows / 8> mask;
+  for (; item != items.end() && item->start < hi; ++item) {
+    const std::size_t rows = item->group.header().rows;
+    const std::size_t from = std::max(lo, item->start) - item->start, to = std::min(hi, item->start + rows) - item->start;
+    if (from >= to || !item->group.HasColumn(slot)) continue;
+    const auto full = item->group.FullColumn(slot, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to - from), v + n, &no_resets);
+    if (full && *full) {
+      take(item->start + from, to - from);
+      continue;
+    }
+    std::uint32_t count = 0;
+    const auto column = full ? item->group.Column(slot, values.data(), &count, mask.data(), &no_resets) : Result<void>(full.error());
+    if (!column) {  // a damaged chunk costs its samples, not the query
+      out->warnings.push_back(files_->dir() + ": layout " + std::to_string(layout) + ": column " + std::to_string(slot) + ": " + column.error().message);
+      no_resets = false;
+      continue;
+    }
+    std::size_t next = 0;
+    for (std::size_t r = 0; r < rows && next < count; ++r) {
+      if (((mask[r / 8] >> (r % 8)) & 1) == 0) continue;
+      const double value = values[next++];
+      if (r < from || r >= to) continue;
+      v[n] = value;
+      take(item->start + r, 1);
+    }
+  }
+  const std::size_t sealed = view->sealed->t.size();
+  for (std::size_t r = std::max(lo, sealed); r < hi; ++r) {
+    const RowView& row = view->open[r - sealed];
+    if (!row.Present(slot)) continue;
+    v[n] = row.Value(slot);
+    if (std::isnan(v[n])) no_resets = false;
+    take(r, 1);
+  }
+  out->v_buffer.resize(n);
+  out->v = out->v_buffer;
+  out->no_resets = no_resets && n != 0;
+  if (stretch) {
+    out->t = {t.data() + first, n};
+    out->pin = view;
+    // The same stretch of the same layout: the same times. Too long ones get no number.
+    if (n != 0 && first + n < (1u << 20) && layout < (1u << 24)) out->time_column = (std::uint64_t{layout} + 1) << 40 | (first << 20) | (first + n);
+  } else {
+    out->t = out->t_buffer;
+  }
+}
+
+Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+  out->Clear();
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
+  if (!files_->Homes(series, static_cast<std::uint32_t>(state_.layouts.size()), &homes))
+    out->warnings.push_back(files_->dir() + "/homes: byte " + std::to_string(HomeOffset(series)) + ": damaged entry; the layouts file was searched instead");
+  std::erase_if(homes, [&](const auto& h) {
+    const TileState& s = state_.layouts[h.first];
+    return s.min_t > s.max_t || s.min_t > max_ms || s.max_t < min_ms;
+  });
+  std::vector<LooseSample> loose;
+  if (state_.loose.min_t <= max_ms && state_.loose.max_t >= min_ms) {
+    ReadLoose(series, &loose, &out->warnings);
+    std::erase_if(loose, [&](const LooseSample& s) { return s.t < min_ms || s.t > max_ms; });
+  }
+  if (homes.size() == 1 && loose.empty()) {
+    ReadColumns(homes[0].first, homes[0].second, min_ms, max_ms, out);
+    return {};
+  }
+  if (homes.empty() && loose.empty()) return {};
+
+  struct Sample {
+    std::int64_t t, st;
+    double v;
+    const std::string* histogram;
+  };
+  std::vector<Sample> all;
+  SeriesColumns one;
+  for (const auto& home : homes) {
+    one.Clear();
+    ReadColumns(home.first, home.second, min_ms, max_ms, &one);
+    for (std::size_t i = 0; i < one.t.size(); ++i) all.push_back({one.t[i], 0, one.v[i], nullptr});
+    out->warnings.insert(out->warnings.end(), one.warnings.begin(), one.warnings.end());
+  }
+  for (const LooseSample& s : loose) all.push_back({s.t, s.st, s.v, s.histogram.empty() ? nullptr : &s.histogram});
+  std::stable_sort(all.begin(), all.end(), [](const Sample& a, const Sample& b) { return a.t < b.t; });
+  out->t_buffer.clear();
+  out->v_buffer.clear();
+  out->st_buffer.clear();
+  bool any_start = false;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i + 1 < all.size() && all[i + 1].t == all[i].t) continue;  // the later one counts
+    const Sample& s = all[i];
+    if (s.histogram != nullptr) {
+      auto h = ParseHistogram(*s.histogram);
+      if (!h) {
+        out->warnings.push_back(files_->dir() + ": " + h.error().message);
+        continue;
+      }
+      out->histograms.push_back({s.t, std::make_shared<const Histogram>(std::move(*h))});
+      out->histogram_st.push_back(s.st);
+      continue;
+    }
+    out->t_buffer.push_back(s.t);
+    out->v_buffer.push_back(s.v);
+    out->st_buffer.push_back(s.st);
+    any_start |= s.st != 0;
+  }
+  if (std::all_of(out->histogram_st.begin(), out->histogram_st.end(), [](std::int64_t st) { return st == 0; })) out->histogram_st.clear();
+  out->t = out->t_buffer;
+  out->v = out->v_buffer;
+  if (any_start) out->st = out->st_buffer;
+  return {};
+}
+
+}  // namespace prom::store

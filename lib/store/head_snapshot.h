@@ -1,0 +1,71 @@
+// What HeadReader::Snapshot makes. Internal to lib/store.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "store/head_reader.h"
+#include "store/head_view.h"
+
+namespace prom::store {
+
+// Everything one sequence shows: copied from the tile table, files pinned.
+struct HeadState {
+  std::uint64_t seq = 0;
+  TileState loose;
+  ExtentState extents;
+  std::vector<TileState> layouts;
+  std::vector<std::string> warnings;
+  NumberedFiles logs;
+  std::shared_ptr<MappedFile> extras;
+};
+
+class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_this<HeadSnapshotImpl> {
+ public:
+  HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series);
+
+  Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override;
+  Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override;
+  std::pair<std::int64_t, std::int64_t> TimeRange() const override { return {min_t_, max_t_}; }
+  Stats stats() const override;
+  std::vector<std::string> warnings() const override;
+
+  Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
+  std::shared_ptr<const LayoutView> View(std::uint32_t layout) const;
+  const HeadState& state() const { return state_; }
+  const SeriesView& series() const { return series_; }
+
+ private:
+  using Match = std::pair<Labels, std::uint32_t>;
+  Result<std::vector<Match>> Find(const Matchers& matchers) const;
+  bool MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms) const;
+  void LoadLoose() const;
+  // Loose samples of a series, ascending.
+  void ReadLoose(std::uint32_t series, std::vector<LooseSample>* out, std::vector<std::string>* warnings) const;
+  void ReadColumns(std::uint32_t layout, std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
+
+  std::shared_ptr<HeadFiles> files_;
+  HeadState state_;
+  SeriesView series_;
+  std::int64_t min_t_ = kMaxTimeMs, max_t_ = kMinTimeMs;
+
+  struct ViewSlot {
+    std::once_flag once;
+    std::shared_ptr<const LayoutView> view;
+  };
+  std::unique_ptr<ViewSlot[]> views_;
+  mutable std::once_flag loose_once_;
+  mutable std::unordered_map<std::uint32_t, std::vector<LooseSample>> pending_;  // ascending
+  mutable std::shared_ptr<const HeadFiles::LooseList> loose_groups_;
+  mutable std::vector<std::string> loose_warnings_;
+};
+
+}  // namespace prom::store

@@ -1,0 +1,458 @@
+#include "store/writer.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "base/number.h"
+#include "store/block_writer.h"
+#include "store/head_index.h"
+#include "store/head_reader.h"
+#include "store/ulid.h"
+
+namespace prom::store {
+
+namespace {
+
+std::int64_t AlignDown(std::int64_t t, std::int64_t width) {
+  std::int64_t q = t / width;
+  if (t % width < 0) --q;
+  return q * width;
+}
+
+void AddCounters(const HeadCounters& from, HeadCounters* to) {
+  to->appended += from.appended;
+  to->appended_histograms += from.appended_histograms;
+  to->out_of_order += from.out_of_order;
+  to->duplicates += from.duplicates;
+  to->repeated += from.repeated;
+  to->too_old += from.too_old;
+  to->out_of_order_accepted += from.out_of_order_accepted;
+  to->exemplars += from.exemplars;
+  to->exemplars_out_of_order += from.exemplars_out_of_order;
+  to->commits += from.commits;
+  to->failed_commits += from.failed_commits;
+  to->sealed_groups += from.sealed_groups;
+  to->seal_failures += from.seal_failures;
+  to->log_bytes += from.log_bytes;
+  to->chunk_bytes += from.chunk_bytes;
+  to->damaged += from.damaged;
+}
+
+}  // namespace
+
+Writer::Writer(Io& io, Clock& clock, std::string dir, const WriterOptions& options) : io_(io), clock_(clock), dir_(std::move(dir)), options_(options) {
+  boot_id_ = options_.boot_id.empty() ? CurrentBootId() : options_.boot_id;
+}
+
+Result<std::unique_ptr<Writer>> Writer::Open(Io& io, Clock& clock, const std::string& data_dir, const WriterOptions& options) {
+  auto writer = std::unique_ptr<Writer>(new Writer(io, clock, data_dir, options));
+  PROM_TRY(writer->Start());
+  return writer;
+}
+
+Result<void> Writer::Start() {
+  PROM_TRY(MakeDirs(io_, dir_));
+  const std::string lock_path = JoinPath(dir_, "lock");
+  PROM_ASSIGN(lock_file_, io_.Open(lock_path, Io::Mode::kCreate));
+  PROM_ASSIGN(const bool locked, lock_file_->TryLock());
+  if (!locked) {
+    auto pid = ReadFile(io_, lock_path, 4096);
+    std::string text = pid ? *pid : "";
+    text.resize(std::min(text.find_first_not_of("0123456789"), text.size()));
+    return Error{Errc::kUnavailable, dir_ + " is being written by pid " + (text.empty() ? "unknown" : text)};
+  }
+  PROM_TRY(lock_file_->WriteAt(0, std::to_string(::getpid()) + "\n                "));
+
+  auto control = ControlPage::OpenWrite(io_, dir_);
+  if (!control && control.error().code == Errc::kCorrupt) {
+    // Everything it says can be found again from the manifests, the log and the groups.
+    MutexLock lock(mutex_);
+    warnings_.push_back(control.error().message + "; made anew, the old one is kept as CURRENT.damaged");
+    PROM_TRY(io_.Rename(JoinPath(dir_, "CURRENT"), JoinPath(dir_, "CURRENT.damaged")));
+    control = ControlPage::OpenWrite(io_, dir_);
+  }
+  if (!control) return std::move(control.error());
+  control_ = std::move(*control);
+  const bool trusted = control_->intact() && (control_->boot_id() == boot_id_ || control_->clean());
+  control_->SetWriter(boot_id_, static_cast<std::uint64_t>(::getpid()), false);
+  PROM_TRY(control_->Sync());
+  PROM_TRY(OpenEpochs(trusted));
+  PROM_TRY(RemoveLeftovers());
+  if (options_.background) thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  return {};
+}
+
+Result<void> Writer::OpenEpochs(bool trusted) {
+  MutexLock lock(mutex_);
+  auto manifest = control_->generation() != 0 ? ReadManifest(io_, dir_, control_->generation()) : Result<Manifest>(Error{Errc::kNotFound, ""});
+  if (!manifest && manifest.error().code == Errc::kUnsupported) return std::move(manifest.error());
+  if (!manifest || !trusted) {
+    // The page may be older than the newest manifest that reached the disk.
+    PROM_ASSIGN(const auto generations, ListManifests(io_, dir_));
+    for (auto it = generations.rbegin(); it != generations.rend(); ++it) {
+      if (manifest && *it <= manifest->generation) break;
+      auto other = ReadManifest(io_, dir_, *it);
+      if (!other) {
+        warnings_.push_back(other.error().message);
+        continue;
+      }
+      manifest = std::move(other);
+      break;
+    }
+    if (!manifest && !generations.empty()) return Error{Errc::kCorrupt, dir_ + ": none of its manifests can be read; the newest is " + ManifestPath(dir_, generations.back())};
+    if (!manifest) manifest = Manifest{};
+  }
+  manifest_ = std::move(*manifest);
+  if (control_->generation() < manifest_.generation) control_->set_generation(manifest_.generation);
+
+  if (manifest_.epochs.empty()) {
+    const std::uint64_t number = 1;
+    PROM_TRY(RemoveTree(io_, EpochDir(dir_, number)));
+    PROM_ASSIGN(head_, HeadWriter::Open(io_, dir_, number, control_, options_.head, true, nullptr));
+    Manifest next = manifest_;
+    next.epochs.push_back({number, 0});
+    PROM_TRY(PublishManifest(std::move(next)));
+  } else {
+    HeadWriter* previous = nullptr;
+    for (const ManifestEpoch& epoch : manifest_.epochs) {
+      PROM_ASSIGN(auto opened, HeadWriter::Open(io_, dir_, epoch.number, control_, options_.head, trusted, previous));
+      std::shared_ptr<HeadWriter> head = std::move(opened);
+      for (const std::string& w : head->warnings()) warnings_.push_back(w);
+      if (previous != nullptr) head->set_next_seq(previous->next_seq());
+      previous = head.get();
+      closed_.push_back(std::move(head));
+    }
+    head_ = closed_.back();
+    closed_.pop_back();
+    head_->set_next_seq(control_->committed_seq() + 1);
+    const std::int64_t start = manifest_.epochs.back().start_ms;
+    const std::int64_t anchor = start != 0 ? start : head_->max_t();
+    if (anchor != kMinTimeMs) window_end_ = AlignDown(anchor, options_.block_ms) + options_.block_ms;
+  }
+  // Blocks cover what came before the oldest epoch: new samples must not fall into them.
+  for (const ManifestBlock& block : manifest_.blocks) {
+    const std::int64_t end = manifest_.epochs.empty() ? block.max_ms : std::min(block.max_ms, std::max(manifest_.epochs.front().start_ms - 1, block.min_ms));
+    min_valid_ = std::max(min_valid_, end + 1);
+  }
+  for (const auto& head : closed_) head->set_min_valid(min_valid_);
+  head_->set_min_valid(min_valid_);
+  durable_.store(control_->committed_seq());
+  return {};
+}
+
+Result<void> Writer::RemoveLeftovers() {
+  MutexLock lock(mutex_);
+  PROM_TRY(RemoveTree(io_, JoinPath(dir_, "tmp")));
+  const auto entries = io_.List(JoinPath(dir_, "head"));
+  if (!entries) return {};
+  for (const DirEntry& entry : *entries) {
+    const auto n = ParseUint64(entry.name);
+    const bool named = n && std::any_of(manifest_.epochs.begin(), manifest_.epochs.end(), [&](const ManifestEpoch& e) { return e.number == *n; });
+    if (!named && entry.is_dir) PROM_TRY(RemoveTree(io_, JoinPath(JoinPath(dir_, "head"), entry.name)));
+  }
+  // Blocks that no manifest names: a compaction that ended before it was published, or a removal cut short.
+  const auto blocks = io_.List(JoinPath(dir_, "blocks"));
+  if (!blocks) return {};
+  for (const DirEntry& entry : *blocks) {
+    const bool named = std::any_of(manifest_.blocks.begin(), manifest_.blocks.end(), [&](const ManifestBlock& b) { return b.ulid == entry.name; });
+    if (!named && entry.is_dir) PROM_TRY(RemoveTree(io_, BlockDir(dir_, entry.name)));
+  }
+  return {};
+}
+
+Result<void> Writer::PublishManifest(Manifest next) {
+  next.generation = manifest_.generation + 1;
+  next.Sort();
+  PROM_TRY(WriteManifest(io_, dir_, next));
+  const std::uint64_t old = manifest_.generation;
+  manifest_ = std::move(next);
+  control_->set_generation(manifest_.generation);
+  // The one before stays for readers that have just read its number, and as a spare.
+  if (old > 1) (void)io_.Remove(ManifestPath(dir_, old - 1));
+  return {};
+}
+
+Manifest Writer::manifest() const {
+  MutexLock lock(mutex_);
+  return manifest_;
+}
+
+std::vector<std::string> Writer::warnings() const {
+  MutexLock lock(mutex_);
+  return warnings_;
+}
+
+std::unique_ptr<Appender> Writer::NewAppender() { return std::unique_ptr<Appender>(new Appender(*this)); }
+
+// ---- Committing -----------------------------------------------------------
+
+bool Writer::RolloverDue() {
+  if (head_->max_t() == kMinTimeMs) return false;
+  if (window_end_ == kMaxTimeMs) {
+    const std::int64_t anchor = std::min(head_->max_t(), clock_.NowMs());
+    if (anchor > kMaxTimeMs - 2 * options_.block_ms || anchor < kMinTimeMs + 2 * options_.block_ms) return false;
+    window_end_ = AlignDown(anchor, options_.block_ms) + options_.block_ms;
+  }
+  // A clock that runs ahead somewhere must not close epochs for all.
+  const std::int64_t newest = std::min(head_->max_t(), clock_.NowMs() + options_.slack_ms);
+  return newest >= window_end_ && newest - window_end_ >= options_.slack_ms;
+}
+
+Result<std::uint64_t> Writer::CommitBatch(Appender* appender) {
+  std::uint64_t seq = 0;
+  {
+    MutexLock lock(mutex_);
+    appender->Bind();
+    PROM_ASSIGN(seq, head_->Commit(&appender->batch_));
+    if (RolloverDue()) {
+      // The batch is stored; a rollover that fails is tried again with the next one.
+      const std::int64_t newest = std::min(head_->max_t(), clock_.NowMs() + options_.slack_ms);
+      if (auto done = RollOver(AlignDown(newest, options_.block_ms)); !done) other_.last_error = done.error().message;
+    }
+  }
+  if (options_.fsync == FsyncMode::kAlways) PROM_TRY(SyncTo(seq));
+  return seq;
+}
+
+Result<void> Writer::RollOver(std::int64_t start_ms) {
+  const std::uint64_t number = head_->epoch() + 1;
+  PROM_TRY(RemoveTree(io_, EpochDir(dir_, number)));  // of a rollover that did not get far
+  PROM_ASSIGN(auto opened, HeadWriter::Open(io_, dir_, number, control_, options_.head, true, head_.get()));
+  opened->set_next_seq(head_->next_seq());
+  opened->set_min_valid(min_valid_);
+  opened->CopyMetadata(*head_);
+  Manifest next = manifest_;
+  next.epochs.push_back({number, start_ms});
+  PROM_TRY(PublishManifest(std::move(next)));
+  closed_.push_back(head_);
+  head_ = std::move(opened);
+  window_end_ = start_ms + options_.block_ms;
+  return {};
+}
+
+// ---- Durability -----------------------------------------------------------
+
+Result<void> Writer::SyncHead(const std::shared_ptr<HeadWriter>& head) {
+  HeadWriter::SyncJob job;
+  {
+    MutexLock lock(mutex_);
+    job = head->PrepareSync();
+  }
+  head->RunSync(&job);
+  MutexLock lock(mutex_);
+  ++other_.syncs;
+  if (!job.result) ++other_.failed_syncs;
+  return head->FinishSync(&job);
+}
+
+Result<void> Writer::SyncTo(std::uint64_t seq) {
+  if (durable_.load() >= seq) return {};
+  MutexLock sync(sync_mutex_);
+  if (durable_.load() >= seq) return {};  // another caller's fsync covered it
+  std::vector<std::shared_ptr<HeadWriter>> heads;
+  std::uint64_t reached = 0;
+  {
+    MutexLock lock(mutex_);
+    reached = control_->committed_seq();
+    heads.assign(closed_.begin(), closed_.end());
+    heads.push_back(head_);
+  }
+  for (const auto& head : heads) PROM_TRY(SyncHead(head));
+  durable_.store(std::max(durable_.load(), reached));
+  MutexLock lock(mutex_);
+  other_.last_sync_ms = clock_.NowMs();
+  return {};
+}
+
+Result<void> Writer::Sync() { return SyncTo(control_->committed_seq()); }
+
+// ---- Background -----------------------------------------------------------
+
+Result<void> Writer::Maintain() {
+  MutexLock maintain(maintain_mutex_);
+  {
+    MutexLock lock(mutex_);
+    if (RolloverDue()) {
+      const std::int64_t newest = std::min(head_->max_t(), clock_.NowMs() + options_.slack_ms);
+      PROM_TRY(RollOver(AlignDown(newest, options_.block_ms)));
+    }
+    PROM_TRY(head_->Seal(false));
+  }
+  PROM_TRY(BuildIndex());
+  // Segments of the log are dropped after a sync, also with fsync off.
+  bool long_log = false;
+  {
+    MutexLock lock(mutex_);
+    long_log = head_->log_segments() > 2;
+  }
+  if (options_.fsync == FsyncMode::kNever && long_log) PROM_TRY(Sync());
+  return CompactClosed();
+}
+
+Result<void> Writer::Flush() {
+  MutexLock maintain(maintain_mutex_);
+  {
+    MutexLock lock(mutex_);
+    if (head_->max_t() != kMinTimeMs) {
+      const std::int64_t end = std::min(head_->max_t(), kMaxTimeMs - 2 * options_.block_ms);
+      PROM_TRY(RollOver(AlignDown(end, options_.block_ms)));
+    }
+  }
+  return CompactClosed();
+}
+
+Result<void> Writer::BuildIndex() {
+  std::uint64_t epoch = 0;
+  std::uint32_t series = 0;
+  {
+    MutexLock lock(mutex_);
+    epoch = head_->epoch();
+    series = head_->published_series();
+  }
+  return BuildHeadIndex(io_, EpochDir(dir_, epoch), series);
+}
+
+Result<void> Writer::CompactClosed() {
+  while (true) {
+    std::shared_ptr<HeadWriter> head;
+    {
+      MutexLock lock(mutex_);
+      if (closed_.empty()) return {};
+      head = closed_.front();
+    }
+    auto done = CompactEpoch(head);
+    MutexLock lock(mutex_);
+    ++(done ? other_.compactions : other_.failed_compactions);
+    if (!done) return done;
+  }
+}
+
+Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
+  PROM_ASSIGN(auto reader, HeadReader::Open(io_, dir_, head->epoch(), control_));
+  PROM_ASSIGN(const auto snapshot, reader->Snapshot());
+  std::vector<ManifestBlock> blocks;
+  const auto [min_t, max_t] = snapshot->TimeRange();
+  std::int64_t end = min_valid_;
+  if (min_t <= max_t) {
+    // One block, unless an import has put much more than a window into the epoch.
+    const bool one = max_t - min_t <= options_.block_ms + options_.block_ms / 2;
+    for (std::int64_t from = min_t; from <= max_t;) {
+      const std::int64_t to = one ? max_t : std::min(max_t, AlignDown(from, options_.block_ms) + options_.block_ms - 1);
+      BlockWriterOptions block;
+      block.ulid = NewUlid(clock_.NowMs());
+      block.slice_ms = options_.block_ms;
+      PROM_ASSIGN(const BlockInfo info, WriteBlock(io_, dir_, *snapshot, from, to, block));
+      for (const std::string& w : info.warnings) LogWarn("store", "samples lost to damage", {{"what", w}});
+      if (info.samples != 0) blocks.push_back(info.ForManifest());
+      from = to + 1;
+    }
+    end = AlignDown(max_t - options_.slack_ms, options_.block_ms);
+  }
+  {
+    MutexLock lock(mutex_);
+    Manifest next = manifest_;
+    std::erase_if(next.epochs, [&](const ManifestEpoch& e) { return e.number == head->epoch(); });
+    next.blocks.insert(next.blocks.end(), blocks.begin(), blocks.end());
+    PROM_TRY(PublishManifest(std::move(next)));
+    // From here on the newest samples of its series are known by the block only:
+    // what is older than its window cannot be told from a repetition.
+    min_valid_ = std::max(min_valid_, end);
+    closed_.pop_front();
+    HeadWriter& after = closed_.empty() ? *head_ : *closed_.front();
+    after.DropPrevious();
+    for (const auto& other : closed_) other->set_min_valid(min_valid_);
+    head_->set_min_valid(min_valid_);
+    AddCounters(head->counters(), &past_);
+  }
+  return RemoveTree(io_, EpochDir(dir_, head->epoch()));
+}
+
+void Writer::NoteError(const Error& e) {
+  {
+    MutexLock lock(mutex_);
+    if (other_.last_error == e.message) return;  // said already
+    other_.last_error = e.message;
+  }
+  LogError("store", e.message);
+}
+
+void Writer::Run(std::stop_token stop) {
+  Mutex idle;
+  std::condition_variable_any wake;
+  std::int64_t next_sync = 0, next_maintain = clock_.MonotonicNs() / 1'000'000 + options_.maintain_interval_ms;
+  while (!stop.stop_requested()) {
+    const std::int64_t now = clock_.MonotonicNs() / 1'000'000;
+    if (options_.fsync == FsyncMode::kInterval && now >= next_sync) {
+      if (auto done = Sync(); !done) NoteError(done.error());
+      next_sync = now + options_.fsync_interval_ms;
+    }
+    if (now >= next_maintain) {
+      auto done = Maintain();
+      if (!done) {
+        NoteError(done.error());
+      } else {
+        MutexLock lock(mutex_);
+        other_.last_error.clear();
+      }
+      next_maintain = now + options_.maintain_interval_ms;
+    }
+    std::int64_t wait = next_maintain - now;
+    if (options_.fsync == FsyncMode::kInterval) wait = std::min(wait, next_sync - now);
+    std::unique_lock<Mutex> lock(idle);
+    wake.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(wait, 1)), [] { return false; });
+  }
+}
+
+WriterCounters Writer::counters() const {
+  MutexLock lock(mutex_);
+  WriterCounters c = other_;
+  c.head = past_;
+  for (const auto& head : closed_) AddCounters(head->counters(), &c.head);
+  AddCounters(head_->counters(), &c.head);
+  c.series = head_->series_count();
+  c.layouts = head_->layout_count();
+  c.log_segments = head_->log_segments();
+  c.epochs = manifest_.epochs.size();
+  c.blocks = manifest_.blocks.size();
+  c.min_valid_ms = min_valid_;
+  return c;
+}
+
+Result<void> Writer::Close() {
+  if (closed_in_order_ || control_ == nullptr) return {};
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+  closed_in_order_ = true;
+  {
+    MutexLock lock(mutex_);
+    if (head_ == nullptr) return {};
+  }
+  {
+    MutexLock sync(sync_mutex_);
+    std::vector<std::shared_ptr<HeadWriter>> heads;
+    {
+      MutexLock lock(mutex_);
+      heads.assign(closed_.begin(), closed_.end());
+      heads.push_back(head_);
+    }
+    for (const auto& head : heads) {
+      PROM_TRY(SyncHead(head));
+      MutexLock lock(mutex_);
+      PROM_TRY(head->SyncDerived());
+    }
+  }
+  control_->SetWriter(boot_id_, static_cast<std::uint64_t>(::getpid()), true);
+  return control_->Sync();
+}
+
+Writer::~Writer() {
+  // Nobody is left to tell; the next opening recovers what was not synced.
+  (void)Close();
+}
+
+}  // namespace prom::store

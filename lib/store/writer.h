@@ -1,0 +1,132 @@
+// Writer: the one process that writes a data directory. It owns the lock, the
+// control page, the manifest and the epochs of the head, and turns closed epochs
+// into blocks.
+//
+// Thread-safe. Lock order: maintain_mutex_, then sync_mutex_, then mutex_. Only
+// mutex_ is taken by producers; it is held over the write of a batch and the
+// publishing of a new epoch, never over fsync of data or compaction.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/io.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "store/appender.h"
+#include "store/control_page.h"
+#include "store/head_writer.h"
+#include "store/manifest.h"
+
+namespace prom::store {
+
+enum class FsyncMode { kAlways, kInterval, kNever };
+
+struct WriterOptions {
+  HeadOptions head;
+  FsyncMode fsync = FsyncMode::kInterval;
+  std::int64_t fsync_interval_ms = 1000;
+  std::int64_t block_ms = 2 * 3600 * 1000;    // width of an epoch and of the first blocks
+  std::int64_t slack_ms = 10 * 60 * 1000;     // an epoch takes samples so long after its end
+  std::int64_t retention_ms = 0;              // 0: keep for ever
+  std::uint64_t retention_bytes = 0;          // of blocks; 0: no limit
+  bool background = true;                     // a thread that syncs and maintains
+  std::int64_t maintain_interval_ms = 10'000;
+  std::string boot_id;                        // empty: the running kernel's
+};
+
+struct WriterCounters {
+  HeadCounters head;  // summed over epochs since the start
+  std::uint64_t series = 0, layouts = 0;  // of the epoch being written
+  std::uint64_t epochs = 0, blocks = 0, log_segments = 0;
+  std::int64_t min_valid_ms = 0;  // older samples are refused
+  std::uint64_t syncs = 0, failed_syncs = 0;
+  std::uint64_t compactions = 0, failed_compactions = 0;
+  std::int64_t last_sync_ms = 0;  // wall clock
+  std::string last_error;         // of the background thread, or empty
+};
+
+class Writer {
+ public:
+  // kUnavailable: another process writes there; its pid is named. kUnsupported: a newer format.
+  static Result<std::unique_ptr<Writer>> Open(Io& io, Clock& clock, const std::string& data_dir, const WriterOptions& options);
+  ~Writer();  // Close
+  // Syncs everything and marks the directory as closed in good order.
+  Result<void> Close();
+
+  std::unique_ptr<Appender> NewAppender();
+  // Makes everything committed before the call durable. Callers wait for each other's fsync.
+  Result<void> Sync();
+  std::uint64_t committed_sequence() const { return control_->committed_seq(); }
+  std::uint64_t durable_sequence() const { return durable_.load(); }
+  // Rollover, early sealing, index segments, compaction, retention. Called by the
+  // background thread; a tool without one calls it when it likes.
+  Result<void> Maintain();
+  // Turns what is in the head into blocks now.
+  Result<void> Flush();
+
+  WriterCounters counters() const;
+  std::vector<std::string> warnings() const;  // damage found when opening
+  const std::string& data_dir() const { return dir_; }
+  const std::shared_ptr<ControlPage>& control() const { return control_; }
+  Manifest manifest() const;
+  // Puts a changed list of blocks or tombstones in force. `edit` gets the manifest
+  // and returns false to leave it; it must not call back into the Writer.
+  template <typename Edit>
+  Result<void> EditManifest(Edit edit) {
+    MutexLock lock(mutex_);
+    Manifest next = manifest_;
+    if (!edit(&next)) return {};
+    return PublishManifest(std::move(next));
+  }
+
+ private:
+  friend class Appender;
+  Writer(Io& io, Clock& clock, std::string dir, const WriterOptions& options);
+  Result<void> Start();
+  Result<void> OpenEpochs(bool trusted);
+  Result<void> RemoveLeftovers();
+  Result<void> PublishManifest(Manifest next) REQUIRES(mutex_);
+  Result<void> RollOver(std::int64_t start_ms) REQUIRES(mutex_);
+  bool RolloverDue() REQUIRES(mutex_);
+  Result<std::uint64_t> CommitBatch(Appender* appender);
+  Result<void> SyncHead(const std::shared_ptr<HeadWriter>& head);
+  Result<void> SyncTo(std::uint64_t seq);
+  Result<void> BuildIndex();
+  Result<void> CompactClosed();
+  Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head);
+  void Run(std::stop_token stop);
+  void NoteError(const Error& e);
+
+  Io& io_;
+  Clock& clock_;
+  std::string dir_;
+  WriterOptions options_;
+  std::string boot_id_;
+  std::unique_ptr<File> lock_file_;
+  std::shared_ptr<ControlPage> control_;
+  bool closed_in_order_ = false;
+
+  Mutex maintain_mutex_;
+  Mutex sync_mutex_;
+  mutable Mutex mutex_;
+  Manifest manifest_ GUARDED_BY(mutex_);
+  std::shared_ptr<HeadWriter> head_ GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<HeadWriter>> closed_ GUARDED_BY(mutex_);  // oldest first, to be compacted
+  std::int64_t window_end_ GUARDED_BY(mutex_) = kMaxTimeMs;           // of the epoch being written
+  std::int64_t min_valid_ GUARDED_BY(mutex_) = kMinTimeMs;
+  HeadCounters past_ GUARDED_BY(mutex_);                              // of epochs that are gone
+  std::vector<std::string> warnings_ GUARDED_BY(mutex_);
+  WriterCounters other_ GUARDED_BY(mutex_);
+
+  std::atomic<std::uint64_t> durable_{0};
+  std::jthread thread_;
+};
+
+}  // namespace prom::store
