@@ -102,6 +102,7 @@ class StreamTextReader {
   Result<void> Refuse(std::string_view reason);
   void OpenPage();
   void DropStart();
+  void BatchHasContent() { batch_empty_ = committed_for_size_ = false; }
 
   StreamSink* sink_;
   Clock* clock_;
@@ -114,6 +115,7 @@ class StreamTextReader {
   bool skipping_ = false;  // behind a line that is too long, up to its newline
   bool page_open_ = false;
   bool batch_empty_ = true;
+  bool committed_for_size_ = false;  // and nothing has come since
   std::size_t batch_samples_ = 0;
   std::int64_t page_ms_ = 0;
   std::uint64_t sequence_ = 0;

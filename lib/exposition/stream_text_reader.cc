@@ -238,7 +238,8 @@ Result<void> StreamTextReader::EndPage(std::uint64_t sequence) {
   PROM_TRY(FlushMetadata());
   page_open_ = false;
   batch_samples_ = 0;
-  if (batch_empty_ && sequence == 0) return {};
+  // Nothing to commit, or it was just now, for its size.
+  if (batch_empty_ && (sequence == 0 || committed_for_size_)) return {};
   batch_empty_ = true;
   // Streams put one behind the other each count from the start: ours goes on growing.
   sequence_ = std::max(sequence, sequence_ + 1);
@@ -309,12 +310,13 @@ Result<void> StreamTextReader::Emit(std::uint32_t series, std::int64_t t_ms, dou
     }
   }
   PROM_TRY(FlushMetadata());
-  batch_empty_ = false;
+  BatchHasContent();
   ++samples_;
   PROM_TRY(sink_->Sample(series, t_ms, v, st_ms));
   if (++batch_samples_ < options_.max_batch_samples) return {};
   batch_samples_ = 0;
   batch_empty_ = true;
+  committed_for_size_ = true;
   return sink_->Commit(++sequence_);
 }
 
@@ -346,7 +348,7 @@ Result<void> StreamTextReader::TakeSample(std::string_view line) {
   const bool has_exemplar = parser->has_exemplar();
   PROM_TRY(Emit(id, t_ms, parser->value()));
   if (has_exemplar) {
-    batch_empty_ = false;
+    BatchHasContent();
     return sink_->ExemplarOf(id, parser->exemplar());
   }
   return {};
@@ -395,7 +397,7 @@ Result<void> StreamTextReader::ChangeMetadata(const std::string& metric, unsigne
 Result<void> StreamTextReader::FlushMetadata() {
   if (!metadata_pending_) return {};
   metadata_pending_ = false;
-  batch_empty_ = false;
+  BatchHasContent();
   return sink_->MetadataOf(pending_metric_, metadata_[pending_metric_]);
 }
 
@@ -463,7 +465,7 @@ Result<void> StreamTextReader::TakeHistogram(std::string_view series, std::strin
   if (id == kNone) return {};
   DropStart();
   PROM_TRY(FlushMetadata());
-  batch_empty_ = false;
+  BatchHasContent();
   ++samples_;
   ++batch_samples_;
   return sink_->HistogramAt(id, *t_ms, *h, st_ms);
@@ -491,7 +493,7 @@ Result<void> StreamTextReader::TakeExemplar(std::string_view series, std::string
   if (id == kNone) return {};
   DropStart();
   PROM_TRY(FlushMetadata());
-  batch_empty_ = false;
+  BatchHasContent();
   return sink_->ExemplarOf(id, exemplar);
 }
 

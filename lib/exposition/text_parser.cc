@@ -134,6 +134,11 @@ Entry TextParser::Fail(std::string message) {
   return Entry::kError;
 }
 
+Entry TextParser::FailNoEof() {
+  error_ = ErrorAt(lexer_.position(), "data does not end with # EOF");
+  return Entry::kError;
+}
+
 TextError TextParser::MakeError(std::string message) const { return ErrorAt(entry_start_, std::move(message)); }
 
 Entry TextParser::FailToken(std::string_view expected, TextToken got) {
@@ -153,7 +158,7 @@ TextToken TextParser::NextToken() {
 }
 
 Entry TextParser::Next() {
-  if (lexer_.at_line_start()) {
+  if (options_.fast_path && lexer_.at_line_start()) {
     if (FastSeries()) return Entry::kSeries;
     if (const Entry entry = FastMetadata(); entry != Entry::kError) return entry;
   }
@@ -167,7 +172,7 @@ Entry TextParser::Next() {
     const Token token = NextToken();
     switch (token) {
       case Token::kEof:
-        if (open_metrics) return Fail("data does not end with # EOF");
+        if (open_metrics) return FailNoEof();
         return Entry::kEnd;
       case Token::kEofWord:
         if (NextToken() != Token::kEof) return Fail("unexpected data after # EOF");
@@ -321,7 +326,7 @@ Entry TextParser::Suffix(TextToken token) {
     if (token = NextToken(); token != Token::kLinebreak) return FailToken("expected next entry after timestamp", token);
     return Entry::kSeries;
   }
-  if (token == Token::kEof) return Fail("data does not end with # EOF");
+  if (token == Token::kEof) return FailNoEof();
   if (token == Token::kTimestamp) {
     if (!SecondsToMs("timestamp", &timestamp_ms_)) return Entry::kError;
     has_timestamp_ = true;
@@ -340,7 +345,7 @@ bool TextParser::ExemplarPart() {
   has_exemplar_ = true;
   Token token = NextToken();
   if (token == Token::kLinebreak) return true;
-  if (token == Token::kEof) return Fail("data does not end with # EOF"), false;
+  if (token == Token::kEof) return FailNoEof(), false;
   if (token != Token::kTimestamp) return FailToken("expected timestamp or comment", token), false;
   if (!SecondsToMs("exemplar timestamp", &exemplar_t_ms_)) return false;
   exemplar_has_time_ = true;

@@ -40,6 +40,8 @@ class TextParser {
     bool normalize_float_labels = true;
     // {"",a="b"} names a series without a metric name (prom-stream(5)); otherwise that is an error.
     bool allow_empty_name = false;
+    // false: every line token by token. For tests, which compare both ways.
+    bool fast_path = true;
   };
 
   TextParser(std::string_view page, TextFormat format, Options options);
@@ -103,6 +105,7 @@ class TextParser {
   bool ExemplarPart();
   bool IsFloatLabel(std::string_view name) const;
   Entry Fail(std::string message);
+  Entry FailNoEof();
   TextError ErrorAt(std::size_t position, std::string message) const;
   Entry FailToken(std::string_view expected, TextToken got);
   std::string QuoteRange(std::size_t begin, std::size_t end) const;
