@@ -42,11 +42,13 @@ bool AlmostEqual(double a, double b, double epsilon) {
   return diff / std::min(abs_sum, std::numeric_limits<double>::max()) < epsilon;
 }
 
-bool HasNan(std::span<const double> v) {
-  // Counted in blocks so that the compiler can use vectors and we can still stop early.
+// Loops that run over every sample use plain pointers: the checked operator[] of
+// span and vector would keep the compiler from using vectors.
+bool HasNan(std::span<const double> column) {
+  const double* v = column.data();
   std::size_t i = 0;
-  const std::size_t n = v.size();
-  for (; i + 512 <= n; i += 512) {
+  const std::size_t n = column.size();
+  for (; i + 512 <= n; i += 512) {  // in blocks, to stop early
     std::uint64_t bad = 0;
     for (std::size_t j = i; j < i + 512; ++j) bad += static_cast<std::uint64_t>(v[j] != v[j]);
     if (bad != 0) return true;
@@ -55,6 +57,30 @@ bool HasNan(std::span<const double> v) {
     if (v[i] != v[i]) return true;
   }
   return false;
+}
+
+bool FindResets(std::span<const double> column, std::vector<std::uint32_t>* resets) {
+  resets->clear();
+  const double* v = column.data();
+  const std::size_t n = column.size();
+  if (n == 0) return false;
+  std::uint64_t nan = static_cast<std::uint64_t>(v[0] != v[0]);
+  std::size_t i = 1;
+  for (; i + 256 <= n; i += 256) {
+    // "Not at least the one before" is either a fall or a NaN; most blocks have neither.
+    std::uint64_t odd = 0;
+    for (std::size_t j = i; j < i + 256; ++j) odd += static_cast<std::uint64_t>(!(v[j] >= v[j - 1]));
+    if (odd == 0) continue;
+    for (std::size_t j = i; j < i + 256; ++j) {
+      if (v[j] < v[j - 1]) resets->push_back(static_cast<std::uint32_t>(j));
+      nan |= static_cast<std::uint64_t>(v[j] != v[j]);
+    }
+  }
+  for (; i < n; ++i) {
+    if (v[i] < v[i - 1]) resets->push_back(static_cast<std::uint32_t>(i));
+    nan |= static_cast<std::uint64_t>(v[i] != v[i]);
+  }
+  return nan != 0;
 }
 
 std::pair<double, double> LinearRegression(std::span<const std::int64_t> t, std::span<const double> v, std::int64_t intercept_ms) {
@@ -115,82 +141,57 @@ void RatePlan::Compute(std::span<const std::int64_t> t, const Grid& grid, const 
   }
 }
 
-namespace {
-
-// Positions i with v[i] < v[i-1] in [from, to).
-void FindResets(std::span<const double> v, std::size_t from, std::size_t to, std::vector<std::uint32_t>* resets) {
-  resets->clear();
-  std::size_t i = from + 1;
-  for (; i + 256 <= to; i += 256) {
-    std::uint64_t falls = 0;
-    for (std::size_t j = i; j < i + 256; ++j) falls += static_cast<std::uint64_t>(v[j] < v[j - 1]);
-    if (falls == 0) continue;
-    for (std::size_t j = i; j < i + 256; ++j) {
-      if (v[j] < v[j - 1]) resets->push_back(static_cast<std::uint32_t>(j));
-    }
-  }
-  for (; i < to; ++i) {
-    if (v[i] < v[i - 1]) resets->push_back(static_cast<std::uint32_t>(i));
-  }
-}
-
-}  // namespace
-
-void RateKernel(const RatePlan& plan, std::span<const double> v, bool is_counter, bool is_rate, std::int64_t range_ms, bool no_resets,
-                std::vector<std::uint32_t>* resets, StepColumn* out) {
+void RateKernel(const RatePlan& plan, std::span<const double> column, bool is_counter, bool is_rate, std::int64_t range_ms,
+                std::span<const std::uint32_t> resets, StepColumn* out) {
   const std::size_t steps = plan.lo.size();
   out->Reset(steps);
   out->present = plan.present;
-  if (steps == 0 || v.empty()) return;
-  resets->clear();
-  if (is_counter && !no_resets) FindResets(v, plan.lo[0], plan.hi[steps - 1], resets);
-
+  if (steps == 0 || column.empty()) return;
   double* result = out->values.data();
-  const double* values = v.data();
-  const std::size_t size = v.size();
+  const double* v = column.data();
+  const std::uint32_t *lo = plan.lo.data(), *hi = plan.hi.data();
+  const double *sampled = plan.sampled.data(), *to_start = plan.to_start.data(), *to_end = plan.to_end.data(), *factor = plan.factor.data();
   if (!is_counter) {
-    ForEachBit(plan.present, [&](std::size_t k) { result[k] = (values[plan.hi[k] - 1] - values[plan.lo[k]]) * plan.factor[k]; });
+    ForEachBit(plan.present, [&](std::size_t k) { result[k] = (v[hi[k] - 1] - v[lo[k]]) * factor[k]; });
     return;
   }
-  // Exact only where a counter that began in the window would be extrapolated below zero.
   const double range_s = DurationSeconds(range_ms);
+  // Exact, with the division: needed only where a counter that began in the window would be extrapolated below zero.
   auto clamped = [&](std::size_t k, double first, double rise) {
-    double before = plan.to_start[k];
+    double before = to_start[k];
     if (rise > 0 && first >= 0) {
-      const double to_zero = plan.sampled[k] * (first / rise);
+      const double to_zero = sampled[k] * (first / rise);
       if (to_zero < before) before = to_zero;
     }
-    double factor = (plan.sampled[k] + before + plan.to_end[k]) / plan.sampled[k];
-    if (is_rate) factor /= range_s;
-    return rise * factor;
+    double f = (sampled[k] + before + to_end[k]) / sampled[k];
+    if (is_rate) f /= range_s;
+    return rise * f;
   };
-  if (resets->empty()) {
-    const std::uint32_t* lo = plan.lo.data();
-    const std::uint32_t* hi = plan.hi.data();
-    std::uint64_t near_zero = 0;
+  // to_zero < to_start without the division, with room for rounding.
+  auto near_zero = [&](std::size_t k, double first, double rise) { return first * sampled[k] < to_start[k] * rise * 1.0001; };
+  if (resets.empty()) {
+    const std::size_t last = column.size() - 1;
+    std::uint64_t near = 0;
     for (std::size_t k = 0; k < steps; ++k) {
       // Absent steps may point past the end: read something harmless, their bit is not set.
-      const std::size_t a = std::min<std::size_t>(lo[k], size - 1);
-      const std::size_t b = std::min<std::size_t>(hi[k] - (hi[k] != 0), size - 1);
-      const double first = values[a], rise = values[b] - first;
-      result[k] = rise * plan.factor[k];
-      // Without the division: to_zero < to_start, with room for rounding.
-      near_zero += static_cast<std::uint64_t>(first * plan.sampled[k] < plan.to_start[k] * rise * 1.0001);
+      const double first = v[std::min<std::size_t>(lo[k], last)], rise = v[std::min<std::size_t>(hi[k] - (hi[k] != 0), last)] - first;
+      result[k] = rise * factor[k];
+      near += static_cast<std::uint64_t>(near_zero(k, first, rise));
     }
-    if (near_zero == 0) return;
+    if (near == 0) return;
     ForEachBit(plan.present, [&](std::size_t k) {
-      const double first = values[lo[k]], rise = values[hi[k] - 1] - first;
-      if (first * plan.sampled[k] < plan.to_start[k] * rise * 1.0001) result[k] = clamped(k, first, rise);
+      const double first = v[lo[k]], rise = v[hi[k] - 1] - first;
+      if (near_zero(k, first, rise)) result[k] = clamped(k, first, rise);
     });
     return;
   }
-  std::size_t next = 0;  // first reset that may lie in the window: both ends only move forward
+  const std::uint32_t *next = resets.data(), *end = next + resets.size();  // first that may lie in the window: both ends only move forward
   ForEachBit(plan.present, [&](std::size_t k) {
-    const std::uint32_t from = plan.lo[k], to = plan.hi[k];
-    while (next < resets->size() && (*resets)[next] <= from) ++next;
-    double rise = values[to - 1] - values[from];
-    for (std::size_t r = next; r < resets->size() && (*resets)[r] < to; ++r) rise += values[(*resets)[r] - 1];
-    result[k] = clamped(k, values[from], rise);
+    while (next != end && *next <= lo[k]) ++next;
+    const double first = v[lo[k]];
+    double rise = v[hi[k] - 1] - first;
+    for (const std::uint32_t* r = next; r != end && *r < hi[k]; ++r) rise += v[*r - 1];
+    result[k] = near_zero(k, first, rise) ? clamped(k, first, rise) : rise * factor[k];
   });
 }
 
@@ -201,13 +202,17 @@ template <typename Fn>
 void ForEachWindow(const Windows& w, StepColumn* out, Fn&& fn) {
   const std::size_t steps = w.lo.size();
   out->Reset(steps);
+  const std::uint32_t *lo = w.lo.data(), *hi = w.hi.data();
+  double* values = out->values.data();
+  std::uint64_t* present = out->present.data();
   for (std::size_t k = 0; k < steps; ++k) {
-    if (w.lo[k] == w.hi[k]) continue;
-    out->Set(k, fn(w.lo[k], w.hi[k]));
+    if (lo[k] == hi[k]) continue;
+    values[k] = fn(lo[k], hi[k]);
+    present[k / 64] |= std::uint64_t{1} << (k % 64);
   }
 }
 
-double Average(std::span<const double> v, std::uint32_t lo, std::uint32_t hi) {
+double Average(const double* v, std::uint32_t lo, std::uint32_t hi) {
   double sum = v[lo], c = 0, count = 1, mean = 0;
   bool incremental = false;
   for (std::uint32_t i = lo + 1; i < hi; ++i) {
@@ -301,13 +306,15 @@ void AvgOverTime(const Windows& w, std::span<const double> v, StepColumn* out) {
         }
         return true;
       },
-      [&](std::uint32_t lo, std::uint32_t hi) { return Average(v, lo, hi); });
+      [&](std::uint32_t lo, std::uint32_t hi) { return Average(v.data(), lo, hi); });
 }
 
-void MinMaxOverTime(const Windows& w, std::span<const double> v, bool is_max, StepColumn* out) {
+void MinMaxOverTime(const Windows& w, std::span<const double> column, bool is_max, StepColumn* out) {
+  const double* v = column.data();
   // A queue of positions whose values fall (max) or rise (min): its front is the answer. NaN never enters, and is
   // the answer only when nothing else is in the window. Of equal values the older stays, as upstream keeps the first.
-  std::vector<std::uint32_t> queue(v.size());
+  std::vector<std::uint32_t> room(column.size());
+  std::uint32_t* queue = room.data();
   std::size_t head = 0, tail = 0;
   std::uint32_t next = 0;
   ForEachWindow(w, out, [&](std::uint32_t lo, std::uint32_t hi) {
@@ -346,7 +353,8 @@ void ResetsOverTime(const Windows& w, std::span<const double> v, StepColumn* out
   CountPairs(w, v, out, [](double a, double b) { return b < a; });
 }
 
-void VarianceOverTime(const Windows& w, std::span<const double> v, bool root, StepColumn* out) {
+void VarianceOverTime(const Windows& w, std::span<const double> column, bool root, StepColumn* out) {
+  const double* v = column.data();
   ForEachWindow(w, out, [&](std::uint32_t lo, std::uint32_t hi) {
     double count = 0, mean = 0, c_mean = 0, aux = 0, c_aux = 0;
     for (std::uint32_t i = lo; i < hi; ++i) {
@@ -390,11 +398,12 @@ void SumState::Reset(std::size_t steps) {
 }
 
 void SumState::Add(const StepColumn& in) {
-  double* s = sum.data();
-  double* comp = c.data();
-  const double* x = in.values.data();
+  double* __restrict s = sum.data();
+  double* __restrict comp = c.data();
+  const double* __restrict x = in.values.data();
+  const std::uint64_t* present = in.present.data();
   for (std::size_t w = 0; w < seen.size(); ++w) {
-    const std::uint64_t bits = in.present[w];
+    const std::uint64_t bits = present[w];
     seen[w] |= bits;
     const std::size_t base = w * 64;
     if (bits == ~std::uint64_t{0}) {

@@ -57,9 +57,11 @@ struct RatePlan {
   void Compute(std::span<const std::int64_t> t, const Grid& grid, const TimeShift& shift, std::int64_t range_ms, bool is_rate);
 };
 
-// Values for all steps of the plan. `resets`: scratch.
-void RateKernel(const RatePlan& plan, std::span<const double> v, bool is_counter, bool is_rate, std::int64_t range_ms, bool no_resets,
-                std::vector<std::uint32_t>* resets, StepColumn* out);
+// Positions i with v[i] < v[i-1], into *resets. True when there is a NaN, which may be a stale marker; one pass for both.
+bool FindResets(std::span<const double> v, std::vector<std::uint32_t>* resets);
+// Values for all steps of the plan. `resets` as above; empty for what is no counter.
+void RateKernel(const RatePlan& plan, std::span<const double> v, bool is_counter, bool is_rate, std::int64_t range_ms,
+                std::span<const std::uint32_t> resets, StepColumn* out);
 
 // --- windows ---------------------------------------------------------------
 

@@ -89,7 +89,16 @@ Result<void> RangeFunctionOperator::Read(QueryContext& context, std::size_t i, s
   Scratch& scratch = scratch_[worker];
   SeriesColumns& samples = scratch.samples;
   PROM_TRY(source_->Read(context, i, worker, &samples));
-  RemoveStale(&samples);
+  scratch.resets.clear();
+  if (spec_.function == RangeFunction::kRate || spec_.function == RangeFunction::kIncrease) {
+    // One pass finds resets and whether there may be stale markers; only these are worth a second.
+    if (!samples.histograms.empty() || (!samples.no_resets && FindResets(samples.v, &scratch.resets))) {
+      RemoveStale(&samples);
+      FindResets(samples.v, &scratch.resets);
+    }
+  } else {
+    RemoveStale(&samples);
+  }
   const Labels& labels = source_->series()[i].labels;
 
   if (NeedsGeneralWay(samples)) {
@@ -165,7 +174,7 @@ Result<void> RangeFunctionOperator::Floats(QueryContext&, Scratch& scratch, Step
     const bool is_rate = spec_.function == RangeFunction::kRate;
     const RatePlan& plan =
         scratch.rates.Get(s, [&](RatePlan* p) { p->Compute(s.t, grid_, spec_.shift, spec_.range_ms, is_rate); });
-    RateKernel(plan, s.v, spec_.function != RangeFunction::kDelta, is_rate, spec_.range_ms, s.no_resets, &scratch.resets, out);
+    RateKernel(plan, s.v, spec_.function != RangeFunction::kDelta, is_rate, spec_.range_ms, scratch.resets, out);
     return {};
   }
   const Windows& w = scratch.windows.Get(s, [&](Windows* made) { made->Compute(s.t, grid_, spec_.shift, spec_.range_ms); });

@@ -52,7 +52,9 @@ Result<void> SelectOperator::Read(QueryContext& context, std::size_t i, std::siz
   if (s.v.empty()) return {};
   out->present = p.present;
   double* values = out->values.data();
-  for (std::size_t k = 0; k < grid_.steps; ++k) values[k] = s.v[p.at[k]];
+  const double* v = s.v.data();
+  const std::uint32_t* at = p.at.data();
+  for (std::size_t k = 0; k < grid_.steps; ++k) values[k] = v[at[k]];
   if (!s.no_resets && HasNan(out->values)) {
     for (std::size_t k = 0; k < grid_.steps; ++k) {
       if (IsStaleNan(values[k])) out->Unset(k);
