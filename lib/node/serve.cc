@@ -58,6 +58,28 @@ std::string LandingPage(const std::string& telemetry_path) {
          std::string(kPromkitVersion) + "</p>\n<ul><li><a href=\"" + EscapeHtml(telemetry_path) + "\">Metrics</a></li></ul>\n</body>\n</html>\n";
 }
 
+// Gives back the pages of code and constants that only the start needed: reading
+// flags, compiling and first running expressions, linking. They stay in the page
+// cache and come back when touched; without this a third of the resident size is
+// for what never runs again.
+void ForgetStartUp() {
+  ::malloc_trim(0);
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void*) {
+        for (int i = 0; i < object->dlpi_phnum; ++i) {
+          const auto& segment = object->dlpi_phdr[i];
+          // Only what was never written to: of a private mapping, writes would be lost.
+          if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+          constexpr std::uintptr_t kPage = 4096;
+          const std::uintptr_t begin = (object->dlpi_addr + segment.p_vaddr) & ~(kPage - 1);
+          const std::uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_memsz + kPage - 1) & ~(kPage - 1);
+          ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+        }
+        return 0;
+      },
+      nullptr);
+}
+
 // One handler for the life of a daemon.
 class Handler {
  public:
@@ -94,11 +116,11 @@ class Handler {
     const std::int64_t budget = ScrapeBudgetNs(request.Header("x-prometheus-scrape-timeout-seconds"), kDefaultBudgetNs);
     reply->content_type = kTextFormat;
     exporter_.Collect(*selection, begin + budget, &extra, &reply->body);
-    counters_.ok.fetch_add(1);
+    // The first scrape opens files and asks every expression; the next ones remember.
+    if (counters_.ok.fetch_add(1) == 1) ForgetStartUp();
     if (!request.AcceptsGzip()) return;
     std::string packed;
-    MutexLock lock(gzip_mutex_);
-    if (!gzip_.Compress(reply->body, &packed)) return;
+    if (!GzipPage(reply->body, &packed)) return;
     reply->body = std::move(packed);
     reply->content_encoding = "gzip";
   }
@@ -106,30 +128,7 @@ class Handler {
   NodeExporter& exporter_;
   const ServeOptions options_;
   Counters& counters_;
-  Mutex gzip_mutex_;
-  Gzip gzip_ GUARDED_BY(gzip_mutex_);
 };
-
-// Gives back the pages of code and constants that only start-up needed: reading
-// flags, compiling expressions, linking. They stay in the page cache and come back
-// when touched; without this a third of the resident size is start-up's.
-void ForgetStartUp() {
-  ::malloc_trim(0);
-  ::dl_iterate_phdr(
-      [](dl_phdr_info* object, std::size_t, void*) {
-        for (int i = 0; i < object->dlpi_phnum; ++i) {
-          const auto& segment = object->dlpi_phdr[i];
-          // Only what was never written to: of a private mapping, writes would be lost.
-          if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-          constexpr std::uintptr_t kPage = 4096;
-          const std::uintptr_t begin = (object->dlpi_addr + segment.p_vaddr) & ~(kPage - 1);
-          const std::uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_memsz + kPage - 1) & ~(kPage - 1);
-          ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-        }
-        return 0;
-      },
-      nullptr);
-}
 
 }  // namespace
 
@@ -144,6 +143,8 @@ std::int64_t ScrapeBudgetNs(std::string_view header, std::int64_t fallback_ns) {
 Result<void> Serve(NodeExporter& exporter, const ServeOptions& options, int stop_fd) {
   // One heap for all threads: a heap each would cost more than they ever hold.
   ::mallopt(M_ARENA_MAX, 1);
+  // Without this the threshold grows with use, and the tables of gzip stay in the heap.
+  ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
   // Both outlive the responder: a worker may still be in them when it is gone.
   const auto counters = std::make_shared<Counters>();
   const auto handler = std::make_shared<Handler>(exporter, options, *counters);
