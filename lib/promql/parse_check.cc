@@ -34,11 +34,14 @@ class Checker {
  private:
   void Issue(PosRange pos, std::string message) { AddIssue(issues_, pos, std::move(message)); }
 
-  void Want(Expr* e, ValueType want, std::string_view context) {
+  // `function` is quoted behind the context, when there is one.
+  void Want(Expr* e, ValueType want, std::string_view context, std::string_view function = {}) {
     const ValueType got = Check(e);
     if (got == want) return;
-    Issue(e->pos, "expected type " + std::string(DocumentedType(want)) + " in " + std::string(context) + ", got " +
-                      std::string(DocumentedType(got)));
+    std::string message = "expected type ";
+    message.append(DocumentedType(want)).append(" in ").append(context);
+    if (!function.empty()) AppendQuoted(&message, function);
+    Issue(e->pos, message.append(", got ").append(DocumentedType(got)));
   }
 
   void Selector(VectorSelector& s) {
@@ -49,7 +52,8 @@ class Checker {
           Issue(s.pos, "metric name must not be set twice: " + Quote(s.name) + " or " + Quote(s.matchers[i].value()));
       return;
     }
-    if (!s.bypass_empty_check && MatchesOnlyEmpty(s.matchers)) Issue(s.pos, "vector selector must contain at least one non-empty matcher");
+    if (!s.bypass_empty_check && issues_->size() < kMaxIssues && MatchesOnlyEmpty(s.matchers))
+      Issue(s.pos, "vector selector must contain at least one non-empty matcher");
   }
 
   ValueType Subquery(SubqueryExpr& s) {
@@ -137,9 +141,8 @@ class Checker {
   ValueType Call(CallExpr& c) {
     const FunctionSignature& f = *c.function;
     const int declared = static_cast<int>(f.arg_types.size()), given = static_cast<int>(c.args.size());
-    const std::string name = Quote(f.name);
     const auto count = [&](const char* how, int want) {
-      Issue(c.pos, std::string("expected ") + how + std::to_string(want) + " argument(s) in call to " + name + ", got " + std::to_string(given));
+      Issue(c.pos, std::string("expected ") + how + std::to_string(want) + " argument(s) in call to " + Quote(f.name) + ", got " + std::to_string(given));
     };
     if (f.variadic == 0) {
       if (given != declared) count("", declared);
@@ -152,7 +155,7 @@ class Checker {
 
     for (int i = 0; i < given; ++i) {
       if (i >= declared && f.variadic == 0) break;
-      Want(c.args[static_cast<std::size_t>(i)].get(), f.arg_types[static_cast<std::size_t>(std::min(i, declared - 1))], "call to function " + name);
+      Want(c.args[static_cast<std::size_t>(i)].get(), f.arg_types[static_cast<std::size_t>(std::min(i, declared - 1))], "call to function ", f.name);
     }
     return f.return_type;
   }

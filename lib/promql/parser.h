@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -124,6 +125,7 @@ class Parser {
   Failure failure_ = Failure::kNone;
   int depth_ = 0;
   int duration_operators_ = 0;  // of the duration being read
+  std::unordered_map<std::string, Matcher> regexes_;  // of this input, by operator, name and literal
 
   // One level of nesting for as long as it lives.
   struct Level {

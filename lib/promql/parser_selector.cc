@@ -124,11 +124,20 @@ void Parser::OneMatcher(Matchers* matchers) {
   const TokenType op = Take().type;
   if (PeekType() != TokenType::kString) return Report("label matching", "string");
   const Token value = Take();
+  const bool regex = op == TokenType::kRegexMatch || op == TokenType::kRegexNoMatch;
+  // Compiling takes longer than parsing does, and queries repeat their selectors.
+  std::string key;
+  if (regex) {
+    key.append(op == TokenType::kRegexMatch ? "=" : "!").append(name_token.text).append(value.text);
+    if (const auto known = regexes_.find(key); known != regexes_.end()) {
+      matchers->push_back(known->second);
+      return;
+    }
+  }
   auto matcher = Matcher::Make(MatchType(op), name, Text(value));
-  if (matcher)
-    matchers->push_back(std::move(*matcher));
-  else
-    Issue({name_token.start, value.pos().end}, matcher.error().message);
+  if (!matcher) return Issue({name_token.start, value.pos().end}, matcher.error().message);
+  if (regex) regexes_.emplace(std::move(key), *matcher);
+  matchers->push_back(std::move(*matcher));
 }
 
 bool Parser::Metric(Labels* metric) {
