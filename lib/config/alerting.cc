@@ -56,8 +56,8 @@ Result<void> Decode(const yaml::Node& node, AlertmanagerConfig* out) {
 Result<void> Decode(const yaml::Node& node, AlertingConfig* out) {
   *out = AlertingConfig();
   yaml::Mapping m(node, "config.plain");
-  m.List("alert_relabel_configs", &out->alert_relabel_configs, "empty or null alert relabeling rule");
-  m.List("alertmanagers", &out->alertmanagers, "empty or null Alertmanager section");
+  m.List("alert_relabel_configs", &out->alert_relabel_configs, "empty or null alert relabeling rule", "[]*relabel.Config");
+  m.List("alertmanagers", &out->alertmanagers, "empty or null Alertmanager section", "config.AlertmanagerConfigs");
   return m.Finish();
 }
 
@@ -89,9 +89,9 @@ void Write(yaml::Writer* out, const AlertingConfig& alerting) {
         out->Key("sigv4");
         Write(out, *a.sigv4);
       }
-      out->Opt("scheme", a.scheme);
+      out->Field("scheme", a.scheme);
       out->Opt("path_prefix", a.path_prefix);
-      out->OptDuration("timeout", a.timeout_ms);
+      out->Duration("timeout", a.timeout_ms);
       out->Field("api_version", a.api_version);
       WriteRules(out, "relabel_configs", a.relabel_configs);
       WriteRules(out, "alert_relabel_configs", a.alert_relabel_configs);

@@ -90,14 +90,14 @@ Result<void> DecodeConfig(const yaml::Node& root, const LoadOptions& options, Co
   m.Field("alerting", &c.alerting);
   m.Field("rule_files", &c.rule_files);
   m.Field("scrape_config_files", &c.scrape_config_files);
-  m.List("scrape_configs", &c.scrape_configs, "empty or null scrape config section");
+  m.List("scrape_configs", &c.scrape_configs, "empty or null scrape config section", "[]*config.ScrapeConfig");
   m.Field("storage", &c.storage);
   if (const auto* tracing = m.Take("tracing"); tracing != nullptr && !tracing->is_null()) {
     c.tracing.emplace();
     m.Keep(Decode(*tracing, &*c.tracing));
   }
-  m.List("remote_write", &c.remote_write, "empty or null remote write config section");
-  m.List("remote_read", &c.remote_read, "empty or null remote read config section");
+  m.List("remote_write", &c.remote_write, "empty or null remote write config section", "[]*config.RemoteWriteConfig");
+  m.List("remote_read", &c.remote_read, "empty or null remote read config section", "[]*config.RemoteReadConfig");
   m.Field("otlp", &c.otlp);
   PROM_TRY(m.Finish());
 
@@ -156,7 +156,7 @@ Result<void> ReadScrapeConfigFiles(Config* c) {
       PROM_ASSIGN(const yaml::Document document, yaml::Document::Load(path));
       std::vector<ScrapeConfig> scrapes;
       yaml::Mapping m(document.root(), "config.ScrapeConfigs");
-      m.List("scrape_configs", &scrapes, "empty or null scrape config section");
+      m.List("scrape_configs", &scrapes, "empty or null scrape config section", "[]*config.ScrapeConfig");
       PROM_TRY(m.Finish());
       for (auto& scrape : scrapes) {
         PROM_TRY(Finish(c->global, &scrape));

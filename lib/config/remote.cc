@@ -140,7 +140,7 @@ Result<void> Decode(const yaml::Node& node, RemoteReadConfig* out) {
 void Write(yaml::Writer* out, const RemoteWriteConfig& w) {
   out->BeginMap();
   out->Field("url", w.url.Redacted());
-  out->OptDuration("remote_timeout", w.remote_timeout_ms);
+  out->Duration("remote_timeout", w.remote_timeout_ms);
   WriteMap(out, "headers", w.headers);
   WriteRules(out, "write_relabel_configs", w.write_relabel_configs);
   out->Opt("name", w.name);
@@ -155,16 +155,16 @@ void Write(yaml::Writer* out, const RemoteWriteConfig& w) {
   out->OptInt("max_shards", w.queue.max_shards);
   out->OptInt("min_shards", w.queue.min_shards);
   out->OptInt("max_samples_per_send", w.queue.max_samples_per_send);
-  out->OptDuration("batch_send_deadline", w.queue.batch_send_deadline_ms);
-  out->OptDuration("min_backoff", w.queue.min_backoff_ms);
-  out->OptDuration("max_backoff", w.queue.max_backoff_ms);
+  out->Duration("batch_send_deadline", w.queue.batch_send_deadline_ms);
+  out->Duration("min_backoff", w.queue.min_backoff_ms);
+  out->Duration("max_backoff", w.queue.max_backoff_ms);
   out->OptBool("retry_on_http_429", w.queue.retry_on_http_429);
   out->OptDuration("sample_age_limit", w.queue.sample_age_limit_ms);
   out->EndMap();
   out->Key("metadata_config").BeginMap();
   out->Key("send").Bool(w.metadata.send);
   out->Duration("send_interval", w.metadata.send_interval_ms);
-  out->OptInt("max_samples_per_send", w.metadata.max_samples_per_send);
+  out->Key("max_samples_per_send").Int(w.metadata.max_samples_per_send);
   out->EndMap();
   if (w.sigv4) {
     out->Key("sigv4");
@@ -181,8 +181,8 @@ void Write(yaml::Writer* out, const RemoteWriteConfig& w) {
 void Write(yaml::Writer* out, const RemoteReadConfig& r) {
   out->BeginMap();
   out->Field("url", r.url.Redacted());
-  out->OptDuration("remote_timeout", r.remote_timeout_ms);
-  WriteUint(out, "chunked_read_limit", r.chunked_read_limit);
+  out->Duration("remote_timeout", r.remote_timeout_ms);
+  out->Key("chunked_read_limit").Uint(r.chunked_read_limit);
   WriteMap(out, "headers", r.headers);
   out->OptBool("read_recent", r.read_recent);
   out->Opt("name", r.name);

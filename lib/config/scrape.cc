@@ -44,8 +44,8 @@ Result<void> Decode(const yaml::Node& node, ScrapeConfig* out) {
   discovery::TakeSdFields(&m, &s.sd);
   discovery::BearerToken bearer;
   discovery::TakeHttpClientFields(&m, &s.http, &bearer);
-  m.List("relabel_configs", &s.relabel_configs, "empty or null target relabeling rule in scrape config");
-  m.List("metric_relabel_configs", &s.metric_relabel_configs, "empty or null metric relabeling rule in scrape config");
+  m.List("relabel_configs", &s.relabel_configs, "empty or null target relabeling rule in scrape config", "[]*relabel.Config");
+  m.List("metric_relabel_configs", &s.metric_relabel_configs, "empty or null metric relabeling rule in scrape config", "[]*relabel.Config");
   PROM_TRY(m.Finish());
 
   if (s.job_name.empty()) return m.At("job_name", "job_name is empty");
@@ -153,8 +153,9 @@ void Write(yaml::Writer* out, const ScrapeConfig& s) {
   if (s.always_scrape_classic_histograms) out->Key("always_scrape_classic_histograms").Bool(*s.always_scrape_classic_histograms);
   if (s.convert_classic_histograms_to_nhcb) out->Key("convert_classic_histograms_to_nhcb").Bool(*s.convert_classic_histograms_to_nhcb);
   out->Opt("scrape_failure_log_file", s.scrape_failure_log_file);
-  out->Opt("metrics_path", s.metrics_path);
-  out->Opt("scheme", s.scheme);
+  // An empty value stays one when read back, so it is not left out where the default is another.
+  out->Field("metrics_path", s.metrics_path);
+  out->Field("scheme", s.scheme);
   out->Key("enable_compression").Bool(s.enable_compression);
   WriteSize(out, "body_size_limit", s.body_size_limit_bytes);
   WriteUint(out, "sample_limit", s.sample_limit);

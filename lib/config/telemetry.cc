@@ -81,7 +81,7 @@ void Write(yaml::Writer* out, const OtlpConfig& o) {
   out->OptBool("promote_all_resource_attributes", o.promote_all_resource_attributes);
   out->OptStrings("promote_resource_attributes", o.promote_resource_attributes);
   out->OptStrings("ignore_resource_attributes", o.ignore_resource_attributes);
-  out->Opt("translation_strategy", o.translation_strategy);
+  out->Field("translation_strategy", o.translation_strategy);
   out->OptBool("keep_identifying_resource_attributes", o.keep_identifying_resource_attributes);
   out->OptBool("convert_histograms_to_nhcb", o.convert_histograms_to_nhcb);
   out->OptBool("promote_scope_metadata", o.promote_scope_metadata);

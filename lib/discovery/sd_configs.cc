@@ -215,8 +215,8 @@ void TakeSdFields(yaml::Mapping* m, SdConfigs* out) {
       out->unsupported.push_back(std::move(*config));
     }
   }
-  m->List("file_sd_configs", &out->file, "empty or null section in file_sd_configs");
-  m->List("static_configs", &out->static_configs, "empty or null section in static_configs");
+  m->List("file_sd_configs", &out->file, "empty or null section in file_sd_configs", "[]*file.SDConfig");
+  m->List("static_configs", &out->static_configs, "empty or null section in static_configs", "[]*targetgroup.Group");
   for (std::size_t i = 0; i < out->static_configs.size(); ++i) out->static_configs[i].source = std::to_string(i);
 }
 

@@ -120,8 +120,8 @@ std::uint32_t Builder::Add(const YAML::Mark& mark, Node::Kind kind, const std::s
   if (static_cast<int>(open_.size()) + height > kMaxDepth)
     throw Refused{line, column, "nested deeper than " + std::to_string(kMaxDepth) + " levels"};
   total_ += size;
-  if (total_ > kMaxNodes)
-    throw Refused{line, column, size > 1 ? "document contains excessive aliasing" : "document has more than " + std::to_string(kMaxNodes) + " nodes"};
+  if (total_ > kMaxNodes) throw Refused{line, column, "document contains excessive aliasing"};
+  if (doc_->nodes.size() >= kMaxOwnNodes) throw Refused{line, column, "document has more than " + std::to_string(kMaxOwnNodes) + " nodes"};
   const auto index = static_cast<std::uint32_t>(doc_->nodes.size());
   NodeData node;
   node.kind = kind;
@@ -217,6 +217,31 @@ Error MakeError(const std::string& name, int line, int column, std::string_view 
   return {Errc::kInvalid, std::move(text)};
 }
 
+// Refuses what go-yaml's reader does: bytes that are not UTF-8, which yaml-cpp would
+// replace, and control characters, of which yaml-cpp takes 0x04 for the end of the file.
+Result<void> CheckCharacters(std::string_view text, const std::string& name) {
+  const bool utf8 = IsValidUtf8(text);
+  int line = 1;
+  std::size_t line_start = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c == '\n') {
+      if (!utf8 && !IsValidUtf8(text.substr(line_start, i - line_start))) break;
+      ++line;
+      line_start = i + 1;
+      continue;
+    }
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    const bool c0 = (c < 0x20 && c != '\t' && c != '\r') || c == 0x7f;
+    const bool c1 = c == 0xc2 && next < 0xa0 && next != 0x85;
+    const std::string_view three = text.substr(i, 3);
+    const bool other = c == 0xef && (three == "\xef\xbf\xbe" || three == "\xef\xbf\xbf" || (three == "\xef\xbb\xbf" && i > 0));
+    if (c0 || c1 || other) return MakeError(name, line, static_cast<int>(i - line_start) + 1, "control characters are not allowed");
+  }
+  if (!utf8) return MakeError(name, line, 1, "invalid UTF-8 in this line");
+  return {};
+}
+
 }  // namespace
 
 Document::Document(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -228,14 +253,8 @@ Node Document::root() const { return impl_->root == kNone ? Node() : Node(impl_.
 
 Result<Document> Document::Parse(std::string_view text, std::string name) {
   if (text.size() > kMaxBytes) return MakeError(name, 0, 0, "longer than 64 MiB");
-  // yaml-cpp guesses the encoding and replaces what does not decode; go-yaml refuses it.
-  const bool wide = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
-  if (!wide && !IsValidUtf8(text)) {
-    int line = 1;
-    std::size_t start = 0;
-    for (std::size_t end; (end = text.find('\n', start)) != std::string_view::npos && IsValidUtf8(text.substr(start, end - start)); start = end + 1) ++line;
-    return MakeError(name, line, 1, "invalid UTF-8 in this line");
-  }
+  // UTF-16 is yaml-cpp's business.
+  if (!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff")) PROM_TRY(CheckCharacters(text, name));
   auto impl = std::make_unique<Impl>();
   impl->name = std::move(name);
   Builder builder(impl.get());

@@ -31,10 +31,10 @@ bool IsPlainSafe(std::string_view s) {
       if (c != ',') continue;
       return false;
     }
-    // U+0085, U+2028, U+2029 and the byte order mark are breaks or not printable.
+    // U+0080-9F, U+2028, U+2029, the byte order mark, U+FFFE and U+FFFF are breaks or not allowed.
     if (c == 0xc2 && i + 1 < s.size() && static_cast<unsigned char>(s[i + 1]) < 0xa0) return false;
     if (c == 0xe2 && s.substr(i, 2) == "\xe2\x80" && i + 2 < s.size() && (s[i + 2] == '\xa8' || s[i + 2] == '\xa9')) return false;
-    if (c == 0xef && s.substr(i, 3) == "\xef\xbb\xbf") return false;
+    if (c == 0xef && (s.substr(i, 3) == "\xef\xbb\xbf" || s.substr(i, 3) == "\xef\xbf\xbe" || s.substr(i, 3) == "\xef\xbf\xbf")) return false;
     if (c >= 0xf0) return false;
   }
   return true;
@@ -58,6 +58,9 @@ void AppendDoubleQuoted(std::string* out, std::string_view s) {
           i += 2;
         } else if (c == 0xef && s.substr(i, 3) == "\xef\xbb\xbf") {
           *out += "\\uFEFF";
+          i += 2;
+        } else if (c == 0xef && (s.substr(i, 3) == "\xef\xbf\xbe" || s.substr(i, 3) == "\xef\xbf\xbf")) {
+          *out += s[i + 2] == '\xbe' ? "\\uFFFE" : "\\uFFFF";
           i += 2;
         } else {
           *out += static_cast<char>(c);

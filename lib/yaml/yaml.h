@@ -5,7 +5,7 @@
 // What yaml-cpp accepts is not enough to go by: it keeps duplicate keys, expands
 // alias bombs and dies on self references. Document is built from its event
 // stream instead of its nodes, and refuses while building:
-//   more than 64 MiB of text, nesting deeper than kMaxDepth (aliases counted as
+//   more than 64 MiB of text, control characters, nesting deeper than kMaxDepth (aliases counted as
 //   what they stand for), an anchor that contains itself, and more than kMaxNodes
 //   nodes after expansion of aliases ("document contains excessive aliasing").
 // So a walk over a Document always ends soon and needs no guard of its own.
@@ -30,7 +30,8 @@
 namespace prom::yaml {
 
 inline constexpr int kMaxDepth = 100;
-inline constexpr std::uint64_t kMaxNodes = 10'000'000;
+inline constexpr std::uint64_t kMaxNodes = 10'000'000;    // aliases expanded
+inline constexpr std::uint64_t kMaxOwnNodes = 4'000'000;  // as written: 36 bytes each
 inline constexpr std::uint64_t kMaxBytes = 64u << 20;
 
 class Node;
@@ -202,13 +203,13 @@ class Mapping {
   Mapping& Size(std::string_view key, std::int64_t* out_bytes);
   // A list of structs, where a null item is an error with this text.
   template <typename T>
-  Mapping& List(std::string_view key, std::vector<T>* out, std::string_view null_item) {
+  Mapping& List(std::string_view key, std::vector<T>* out, std::string_view null_item, std::string_view list_type = "list") {
     const Node* value = Take(key);
     if (value == nullptr) return *this;
     out->clear();
     if (value->is_null()) return *this;
     if (!value->is_sequence()) {
-      Keep(Result<void>(value->TypeError("list")));
+      Keep(Result<void>(value->TypeError(list_type)));
       return *this;
     }
     for (const Node& item : value->items()) {

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(errors_name_the_place) {
       {"scrape_configs:\n- job_name: a\n  static_configs:\n  - target: [x]\n", "p.yml:4:5: yaml: unmarshal errors: field target not found in type struct { Targets []string \"yaml:\\\"targets\\\"\"; Labels model.LabelSet \"yaml:\\\"labels\\\"\" }"},
       {"scrape_configs:\n- job_name: a\n  relabel_configs:\n  - source_labels: [x]\n    regx: y\n", "p.yml:5:5: yaml: unmarshal errors: field regx not found in type relabel.plain"},
       {"scrape_configs:\n- job_name: a\n  relabel_configs:\n  - regex: '('\n    target_label: x\n", "p.yml:4:5: error parsing regexp: missing closing ): `^(?s:()$`"},
-      {"scrape_configs:\n  job_name: a\n", "p.yml:2:3: yaml: unmarshal errors: cannot unmarshal !!map into list"},
+      {"scrape_configs:\n  job_name: a\n", "p.yml:2:3: yaml: unmarshal errors: cannot unmarshal !!map into []*config.ScrapeConfig"},
       {"scrape_configs:\n- job_name: a\n- job_name: b\n- job_name: a\n", "p.yml:4:3: found multiple scrape configs with job name \"a\""},
       {"scrape_configs:\n- job_name: a\n  kubernetes_sd_configs:\n  - role: cat\n", "p.yml:4:11: unknown Kubernetes SD role \"cat\""},
       {"scrape_configs:\n- job_name: a\n  dns_sd_configs:\n  - names: [x]\n    type: A\n", "p.yml:4:5: a port is required in DNS-SD configs for all record types except SRV"},

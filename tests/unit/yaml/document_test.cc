@@ -65,6 +65,17 @@ BOOST_AUTO_TEST_CASE(syntax_errors_have_positions) {
   BOOST_TEST(ErrorOf("a: *nobody\n").starts_with("f.yml:1:"));
   BOOST_TEST(ErrorOf("\ta: 1\n").starts_with("f.yml:1:"));
   BOOST_TEST(ErrorOf("ok: 1\nbad: \"\xff\"\n") == "f.yml:2:1: yaml: invalid UTF-8 in this line");
+  BOOST_TEST(ErrorOf("ok: 1\nbad: x\xff") == "f.yml:2:1: yaml: invalid UTF-8 in this line");
+}
+
+// As go-yaml's reader; 0x04 would be the end of the file for yaml-cpp.
+BOOST_AUTO_TEST_CASE(control_characters) {
+  for (const std::string& bad : {std::string("\0", 1), std::string("\x04"), std::string("\x1b"), std::string("\x7f"), std::string("\xc2\x80"), std::string("\xef\xbb\xbf"), std::string("\xef\xbf\xbf")})
+    BOOST_TEST(ErrorOf("a: 1\nb: x" + bad + "y\n") == "f.yml:2:5: yaml: control characters are not allowed");
+  BOOST_TEST(MustParse("\xef\xbb\xbf" "a: 1\r\nb:\t2\n").root().size() == 2u);  // a byte order mark at the start, CRLF
+  std::string wide = "\xff\xfe";
+  for (const char c : std::string("a: \xe9\n")) wide += {c, '\0'};
+  BOOST_TEST(MustParse(wide).root().entries()[0].second.text() == "\xc3\xa9");
 }
 
 BOOST_AUTO_TEST_CASE(aliases) {

@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(layout) {
 BOOST_AUTO_TEST_CASE(strings_read_back) {
   std::vector<std::string> strings = {"", " ", "a", "a b", " a", "a ", "a: b", "a:b", "a:", ":", ":a", "-", "- a", "-a", "---", "--- a", "...", "?", "? a", "#", "a #b", "a#b", "'", "a'b", "\"", "\\",
                                       "yes", "no", "y", "null", "~", "12", "-3", "0x1f", "1e3", ".5", ".inf", "1_000", "2001-01-01", "12:30", "<<", "<", "<a>", "=", "*a", "&a", "!a", "|", ">", "%a", "@a", "`a",
-                                      "[a]", "{a}", "a, b", "a,b", ",", "]", "}", "{{ $x }}", "$1", "(.*)", "a\nb", "a\n", "\n", "\t", "a\tb", "\r\n", "\x01", "\x7f", "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf", "é",
+                                      "[a]", "{a}", "a, b", "a,b", ",", "]", "}", "{{ $x }}", "$1", "(.*)", "a\nb", "a\n", "\n", "\t", "a\tb", "\r\n", "\x01", "\x7f", "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf", "é",
                                       "測試", "\xf0\x9f\x98\x80", "\xff", "\xff\xfe", "label:([^=]+)=([^,]+)", "multiline\nmysecret\ntest", "key: 'v' #c", "0", "0123", "08", "+1", "true", "TRUE", "NaN", ".nan"};
   for (int c = 0; c < 128; ++c) strings.push_back(std::string(1, static_cast<char>(c)) + "x");
   for (int c = 0; c < 128; ++c) strings.push_back("x" + std::string(1, static_cast<char>(c)));
