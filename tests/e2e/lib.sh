@@ -38,5 +38,5 @@ start() {
   _pids+=($!)
   echo $! >"$name.pid"
 }
-stop_all() { for p in "${_pids[@]:-}"; do [ -n "$p" ] && kill "$p" 2>/dev/null && wait "$p" 2>/dev/null; done; true; }
+stop_all() { for p in "${_pids[@]:-}"; do [ -n "$p" ] && kill "$p" 2>/dev/null && { wait "$p" 2>/dev/null || true; }; done; true; }  # || true: set -e holds in a trap, too
 trap stop_all EXIT
