@@ -48,6 +48,13 @@ class Appender : public StreamSink {
   std::uint64_t sequence() const { return sequence_; }
   std::uint64_t invalid_histograms() const { return invalid_histograms_; }
   std::uint64_t duplicate_columns() const { return duplicate_columns_; }  // values of series that were twice in a row
+  // What became of the samples of all commits so far.
+  struct Outcome {
+    std::uint64_t appended = 0, repeated = 0;                        // taken
+    std::uint64_t out_of_order = 0, duplicates = 0, too_old = 0;     // refused for themselves
+    std::uint64_t refused() const { return out_of_order + duplicates + too_old; }
+  };
+  const Outcome& outcome() const { return outcome_; }
 
  private:
   friend class Writer;
@@ -79,6 +86,7 @@ class Appender : public StreamSink {
   std::vector<std::uint64_t> words_;
   std::uint64_t store_sequence_ = 0, sequence_ = 0;
   std::uint64_t invalid_histograms_ = 0, duplicate_columns_ = 0;
+  Outcome outcome_;
 };
 
 }  // namespace prom::store

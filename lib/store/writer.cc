@@ -206,7 +206,15 @@ Result<std::uint64_t> Writer::CommitBatch(Appender* appender) {
   {
     MutexLock lock(mutex_);
     appender->Bind();
+    const HeadCounters before = head_->counters();
     PROM_ASSIGN(seq, head_->Commit(&appender->batch_));
+    const HeadCounters& after = head_->counters();
+    Appender::Outcome& outcome = appender->outcome_;
+    outcome.appended += after.appended - before.appended;
+    outcome.repeated += after.repeated - before.repeated;
+    outcome.out_of_order += after.out_of_order - before.out_of_order;
+    outcome.duplicates += after.duplicates - before.duplicates;
+    outcome.too_old += after.too_old - before.too_old;
     if (RolloverDue()) {
       // The batch is stored; a rollover that fails is tried again with the next one.
       const std::int64_t newest = std::min(head_->max_t(), clock_.NowMs() + options_.slack_ms);
@@ -415,6 +423,9 @@ WriterCounters Writer::counters() const {
   c.series = head_->series_count();
   c.layouts = head_->layout_count();
   c.log_segments = head_->log_segments();
+  const HeadWriter& oldest = closed_.empty() ? *head_ : *closed_.front();
+  c.head_min_ms = std::min(oldest.min_t(), head_->min_t());
+  c.head_max_ms = std::max(oldest.max_t(), head_->max_t());
   c.epochs = manifest_.epochs.size();
   c.blocks = manifest_.blocks.size();
   c.min_valid_ms = min_valid_;

@@ -46,6 +46,7 @@ struct WriterCounters {
   std::uint64_t series = 0, layouts = 0;  // of the epoch being written
   std::uint64_t epochs = 0, blocks = 0, log_segments = 0;
   std::int64_t min_valid_ms = 0;  // older samples are refused
+  std::int64_t head_min_ms = 0, head_max_ms = 0;  // samples of the head; min > max: none
   std::uint64_t syncs = 0, failed_syncs = 0;
   std::uint64_t compactions = 0, failed_compactions = 0;
   std::int64_t last_sync_ms = 0;  // wall clock
