@@ -119,6 +119,30 @@ Matcher Matcher::Equal(std::string_view name, std::string_view value) {
   return m;
 }
 
+std::string RegexErrorText(int re2_error_code, std::string_view argument) {
+  const char* why = "internal error";
+  switch (re2_error_code) {
+    case re2::RE2::ErrorBadEscape: why = "invalid escape sequence"; break;
+    case re2::RE2::ErrorBadCharClass: why = "invalid character class"; break;
+    case re2::RE2::ErrorBadCharRange: why = "invalid character class range"; break;
+    case re2::RE2::ErrorMissingBracket: why = "missing closing ]"; break;
+    case re2::RE2::ErrorMissingParen: why = "missing closing )"; break;
+    case re2::RE2::ErrorUnexpectedParen: why = "unexpected )"; break;
+    case re2::RE2::ErrorTrailingBackslash: why = "trailing backslash at end of expression"; break;
+    case re2::RE2::ErrorRepeatArgument: why = "missing argument to repetition operator"; break;
+    case re2::RE2::ErrorRepeatSize: why = "invalid repeat count"; break;
+    case re2::RE2::ErrorRepeatOp: why = "invalid nested repetition operator"; break;
+    case re2::RE2::ErrorBadPerlOp: why = "invalid or unsupported Perl syntax"; break;
+    case re2::RE2::ErrorBadUTF8: why = "invalid UTF-8"; break;
+    case re2::RE2::ErrorBadNamedCapture: why = "invalid named capture"; break;
+    case re2::RE2::ErrorPatternTooLarge: why = "expression too large"; break;
+    default: break;
+  }
+  std::string text = std::string("error parsing regexp: ") + why;
+  if (!argument.empty()) text.append(": `").append(argument).append("`");
+  return text;
+}
+
 Result<Matcher> Matcher::Make(Type type, std::string_view name, std::string_view value) {
   Matcher m = Equal(name, value);
   m.type_ = type;
@@ -131,11 +155,7 @@ Result<Matcher> Matcher::Make(Type type, std::string_view name, std::string_view
   options.set_dot_nl(true);
   options.set_max_mem(kMaxProgram);
   regex->re = std::make_unique<re2::RE2>(re2::StringPiece(value.data(), value.size()), options);
-  if (!regex->re->ok()) {
-    // Upstream's text comes from Go's regexp/syntax; RE2's reasons are nearly the same words.
-    return Error{Errc::kInvalid, "error parsing regexp: " + regex->re->error() +
-                                     (regex->re->error_arg().empty() ? "" : ": `" + regex->re->error_arg() + "`")};
-  }
+  if (!regex->re->ok()) return Error{Errc::kInvalid, RegexErrorText(regex->re->error_code(), regex->re->error_arg())};
   if (value == ".*") {
     regex->shortcut = CompiledRegex::Shortcut::kEverything;
   } else if (value == ".+") {

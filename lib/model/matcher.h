@@ -49,4 +49,9 @@ class Matcher {
 
 using Matchers = std::vector<Matcher>;
 
+// Go's words for a regex that RE2 refuses, which users know from upstream's
+// messages: "error parsing regexp: missing closing ): `a(b`". The code is an
+// RE2::ErrorCode, the argument RE2::error_arg().
+std::string RegexErrorText(int re2_error_code, std::string_view argument);
+
 }  // namespace prom

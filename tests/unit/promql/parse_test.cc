@@ -39,6 +39,8 @@ BOOST_AUTO_TEST_CASE(parse_error_positions) {
       {"foo +\n  \"\xc3\xa9\" *\n  )", "3:4: parse error: unexpected right parenthesis ')'"},
       {"foo{\n  \"\xc3\xa9\"=~5}", "2:9: parse error: unexpected character inside braces: '5'"},
       {"a\n\n== =", "3:4: parse error: unexpected \"=\""},
+      {"a{b=~\"c(d\"}", "1:3: parse error: error parsing regexp: missing closing ): `c(d`"},
+      {"a{b!~\"*\"}", "1:3: parse error: error parsing regexp: missing argument to repetition operator: `*`"},
   };
   for (const auto& row : kRows) BOOST_TEST_CONTEXT("in=" << row.in) BOOST_TEST(ErrorOf(row.in) == row.want);
 }
