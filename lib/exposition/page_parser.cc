@@ -225,8 +225,10 @@ bool PageParser::TryPredicted() {
     // A time of its own; in OpenMetrics it is a float and exemplars may follow: the long way.
     if (format_ == TextFormat::kOpenMetrics) return false;
     const char* const digits = ++p;
-    for (; p < end && *p >= '0' && *p <= '9'; ++p) t_ms = t_ms * 10 + (*p - '0');
+    std::uint64_t t = 0;  // may wrap before its length is found too large
+    for (; p < end && *p >= '0' && *p <= '9'; ++p) t = t * 10 + static_cast<unsigned char>(*p - '0');
     if (p == digits || p - digits > 18 || p == end) return false;
+    t_ms = static_cast<std::int64_t>(t);
     timed = true;
   }
   if (*p != '\n') return false;

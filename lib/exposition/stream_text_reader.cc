@@ -370,11 +370,13 @@ Result<void> StreamTextReader::TakeComment(std::string_view line) {
   DropStart();
   std::string metric;
   AppendUnescaped(&metric, parser->metric(), true);
-  return ChangeMetadata(metric, entry == Entry::kHelp ? 1 : entry == Entry::kType ? 2 : 4, [&](Metadata* m) {
-    if (entry == Entry::kHelp) m->help = parser->text();
-    if (entry == Entry::kType) m->type = parser->type();
-    if (entry == Entry::kUnit) m->unit = parser->text();
-  });
+  if (entry == Entry::kType) {
+    return ChangeMetadata(metric, 2, [&](Metadata* m) { m->type = parser->type(); });
+  }
+  std::string text = parser->text();
+  // Blanks alone cannot be told from no text, so they are none.
+  if (text.find_first_not_of(std::string_view(" \t\0", 3)) == std::string::npos) text.clear();
+  return ChangeMetadata(metric, entry == Entry::kHelp ? 1 : 4, [&](Metadata* m) { (entry == Entry::kHelp ? m->help : m->unit) = text; });
 }
 
 // What the lines of one metric say together is passed on as one; `line` is a bit for

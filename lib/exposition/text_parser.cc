@@ -429,8 +429,10 @@ bool TextParser::FastSeries() {
   if (p < end && *p == ' ') {
     if (format_ == TextFormat::kOpenMetrics) return false;
     const char* const digits = ++p;
-    for (; p < end && *p >= '0' && *p <= '9'; ++p) t_ms = t_ms * 10 + (*p - '0');
+    std::uint64_t t = 0;  // may wrap before its length is found too large
+    for (; p < end && *p >= '0' && *p <= '9'; ++p) t = t * 10 + static_cast<unsigned char>(*p - '0');
     if (p == digits || p - digits > 18) return false;
+    t_ms = static_cast<std::int64_t>(t);
     timestamp = true;
   }
   if (p < end ? *p != '\n' : format_ == TextFormat::kOpenMetrics) return false;
@@ -466,6 +468,8 @@ Entry TextParser::FastMetadata() {
   const char* const text = ++p;
   const char* const newline = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(end - p)));
   if (newline == nullptr || newline == text) return Entry::kError;
+  // The lexer would step over zero bytes here.
+  if (format_ == TextFormat::kOpenMetrics && newline + 1 < end && newline[1] == '\0') return Entry::kError;
   const std::string_view raw(text, static_cast<std::size_t>(newline - text));
   MetricType type = MetricType::kUnknown;
   if (help) {

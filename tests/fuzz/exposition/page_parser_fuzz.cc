@@ -2,9 +2,10 @@
 // options. A parser that remembers must say what one that has just begun says.
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "both_ways.h"
@@ -29,8 +30,8 @@ class Names {
     }
     Require(names_.size() == page.values.size(), "number of slots");
   }
-  std::multimap<std::string, std::string> Row(const PageParser::Page& page) const {
-    std::multimap<std::string, std::string> out;
+  std::multiset<std::pair<std::string, std::string>> Row(const PageParser::Page& page) const {
+    std::multiset<std::pair<std::string, std::string>> out;
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if ((page.present[i / 64] >> (i % 64) & 1) == 0) continue;
       out.emplace(names_[i], std::string(reinterpret_cast<const char*>(&page.values[i]), 8));
