@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,10 @@ struct Manifest {
   // Sorts epochs and blocks as above.
   void Sort();
 };
+
+// Changes the manifest in force: calls the function on a copy of it and publishes
+// that, with the next generation, when it returns true. Writer::EditManifest.
+using ManifestEditor = std::function<Result<void>(const std::function<bool(Manifest*)>&)>;
 
 std::string FormatManifest(const Manifest& m);
 // kCorrupt with line number; kUnsupported: a newer version.

@@ -1,0 +1,47 @@
+// MergedQueryable: several Queryables as one. Series with equal labels become one
+// series; where two have a sample at the same time, the later source's wins.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/queryable.h"
+
+namespace prom::store {
+
+// A part of the data that cannot be read: why, and the time range it held.
+struct MissingPart {
+  std::string what;
+  std::int64_t min_ms = 0, max_ms = 0;
+};
+
+class MergedQueryable : public Queryable {
+ public:
+  // Sources whose TimeRange lies outside of a question are not asked. A source whose
+  // Select fails with kCorrupt counts as missing for that Select.
+  //
+  // Missing parts go to the warnings of every series that is read in their range. A
+  // selection without series, and the questions that have no place for a warning,
+  // are answered with kCorrupt instead, so that what is missing never looks absent.
+  explicit MergedQueryable(std::vector<std::shared_ptr<const Queryable>> sources, std::vector<MissingPart> missing = {});
+
+  Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override;
+  Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override;
+  std::pair<std::int64_t, std::int64_t> TimeRange() const override;
+
+  const std::vector<MissingPart>& missing() const { return missing_; }
+
+ private:
+  Result<void> RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const;
+
+  std::vector<std::shared_ptr<const Queryable>> sources_;
+  std::vector<MissingPart> missing_;
+};
+
+}  // namespace prom::store

@@ -1,0 +1,295 @@
+#include "store/tombstones.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/crc32c.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "base/strings.h"
+#include "store/ulid.h"
+
+namespace prom::store {
+namespace {
+
+constexpr std::string_view kTitle = "promkit tombstones ";
+constexpr std::uint64_t kMaxBytes = 64u << 20;
+constexpr std::string_view kOperators[] = {"=", "!=", "=~", "!~"};
+
+using Interval = std::pair<std::int64_t, std::int64_t>;
+
+// Sorted, not overlapping.
+std::vector<Interval> HiddenOf(const Labels& labels, const Tombstones& tombstones) {
+  std::vector<Interval> out;
+  for (const Tombstone& t : tombstones) {
+    if (std::all_of(t.matchers.begin(), t.matchers.end(), [&](const Matcher& m) { return m.Matches(labels.Get(m.name())); })) out.emplace_back(t.min_ms, t.max_ms);
+  }
+  std::sort(out.begin(), out.end());
+  std::size_t n = 0;
+  for (const Interval& i : out) {
+    if (n > 0 && i.first <= out[n - 1].second) {
+      out[n - 1].second = std::max(out[n - 1].second, i.second);
+    } else {
+      out[n++] = i;
+    }
+  }
+  out.resize(n);
+  return out;
+}
+
+bool Hides(const std::vector<Interval>& hidden, std::int64_t t) {
+  return std::any_of(hidden.begin(), hidden.end(), [&](const Interval& i) { return t >= i.first && t <= i.second; });
+}
+
+bool HidesAll(const std::vector<Interval>& hidden, std::int64_t min_ms, std::int64_t max_ms) {
+  return std::any_of(hidden.begin(), hidden.end(), [&](const Interval& i) { return min_ms >= i.first && max_ms <= i.second; });
+}
+
+class HidingSelection : public Selection {
+ public:
+  HidingSelection(std::unique_ptr<Selection> source, const Tombstones& tombstones, std::int64_t min_ms, std::int64_t max_ms) : source_(std::move(source)) {
+    for (std::size_t i = 0; i < source_->size(); ++i) {
+      auto hidden = HiddenOf(source_->labels(i), tombstones);
+      if (HidesAll(hidden, min_ms, max_ms)) continue;
+      chosen_.push_back(i);
+      hidden_.push_back(std::move(hidden));
+    }
+  }
+  std::size_t size() const override { return chosen_.size(); }
+  const Labels& labels(std::size_t i) const override { return source_->labels(chosen_[i]); }
+
+  Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override {
+    PROM_TRY(source_->Read(chosen_[i], min_ms, max_ms, out));
+    const auto& hidden = hidden_[i];
+    if (hidden.empty()) return {};
+    // Filtered into new vectors: the spans may look into memory that others share.
+    std::vector<std::int64_t> t, st;
+    std::vector<double> v;
+    for (std::size_t n = 0; n < out->t.size(); ++n) {
+      if (Hides(hidden, out->t[n])) continue;
+      t.push_back(out->t[n]);
+      v.push_back(out->v[n]);
+      if (!out->st.empty()) st.push_back(out->st[n]);
+    }
+    out->time_column = 0;
+    out->t_buffer = std::move(t);
+    out->v_buffer = std::move(v);
+    out->st_buffer = std::move(st);
+    out->t = out->t_buffer;
+    out->v = out->v_buffer;
+    out->st = out->st_buffer;
+    std::size_t kept = 0;
+    for (std::size_t n = 0; n < out->histograms.size(); ++n) {
+      if (Hides(hidden, out->histograms[n].t_ms)) continue;
+      if (kept != n) {
+        out->histograms[kept] = std::move(out->histograms[n]);
+        if (!out->histogram_st.empty()) out->histogram_st[kept] = out->histogram_st[n];
+      }
+      ++kept;
+    }
+    out->histograms.resize(kept);
+    if (!out->histogram_st.empty()) out->histogram_st.resize(kept);
+    return {};
+  }
+
+ private:
+  std::unique_ptr<Selection> source_;
+  std::vector<std::size_t> chosen_;
+  std::vector<std::vector<Interval>> hidden_;
+};
+
+class HidingQueryable : public Queryable {
+ public:
+  HidingQueryable(std::shared_ptr<const Queryable> source, Tombstones tombstones) : source_(std::move(source)), tombstones_(std::move(tombstones)) {}
+
+  Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override {
+    const auto [oldest, newest] = source_->TimeRange();
+    PROM_ASSIGN(auto selection, source_->Select(matchers, min_ms, max_ms));
+    return std::unique_ptr<Selection>(new HidingSelection(std::move(selection), tombstones_, std::max(min_ms, oldest), std::min(max_ms, newest)));
+  }
+  // Names that only deleted series have stay until compaction, as upstream's do: "may have samples".
+  Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override {
+    return source_->LabelNames(matchers, min_ms, max_ms);
+  }
+  Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override {
+    return source_->LabelValues(name, matchers, min_ms, max_ms);
+  }
+  Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override { return source_->ListMetadata(); }
+  Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override {
+    PROM_ASSIGN(auto all, source_->Exemplars(any_of, min_ms, max_ms));
+    for (auto& s : all) {
+      const auto hidden = HiddenOf(s.series, tombstones_);
+      std::erase_if(s.exemplars, [&](const Exemplar& e) { return Hides(hidden, e.t_ms); });
+    }
+    std::erase_if(all, [](const SeriesExemplars& s) { return s.exemplars.empty(); });
+    return all;
+  }
+  std::pair<std::int64_t, std::int64_t> TimeRange() const override { return source_->TimeRange(); }
+
+ private:
+  std::shared_ptr<const Queryable> source_;
+  Tombstones tombstones_;
+};
+
+// A whole number of JSON, exactly.
+std::optional<std::int64_t> IntField(const JsonValue& object, std::string_view key) {
+  const JsonValue* v = object.Find(key);
+  if (v == nullptr || v->kind != JsonValue::Kind::kNumber) return std::nullopt;
+  return ParseInt64(v->text);
+}
+
+std::optional<Tombstone> ParseLine(std::string_view line) {
+  const auto json = ParseJson(line);
+  if (!json || json->kind != JsonValue::Kind::kObject) return std::nullopt;
+  const auto min = IntField(*json, "min"), max = IntField(*json, "max");
+  const JsonValue *matchers = json->Find("matchers"), *blocks = json->Find("blocks"), *epochs = json->Find("epochs");
+  if (!min || !max || *min > *max || matchers == nullptr || matchers->items.empty() || blocks == nullptr || epochs == nullptr) return std::nullopt;
+  Tombstone t;
+  t.min_ms = *min;
+  t.max_ms = *max;
+  for (const JsonValue& m : matchers->items) {
+    if (m.items.size() != 3) return std::nullopt;
+    const auto op = std::find(std::begin(kOperators), std::end(kOperators), m.items[1].text);
+    if (op == std::end(kOperators)) return std::nullopt;
+    auto matcher = Matcher::Make(static_cast<Matcher::Type>(op - std::begin(kOperators)), m.items[0].text, m.items[2].text);
+    if (!matcher) return std::nullopt;
+    t.matchers.push_back(std::move(*matcher));
+  }
+  for (const JsonValue& b : blocks->items) {
+    if (!IsUlid(b.text)) return std::nullopt;
+    t.blocks.push_back(b.text);
+  }
+  for (const JsonValue& e : epochs->items) {
+    const auto n = ParseUint64(e.text);
+    if (!n) return std::nullopt;
+    t.epochs.push_back(*n);
+  }
+  return t;
+}
+
+Tombstones Filter(const Tombstones& all, auto covers) {
+  Tombstones out;
+  for (const Tombstone& t : all) {
+    if (covers(t)) out.push_back(t);
+  }
+  return out;
+}
+
+}  // namespace
+
+bool Tombstone::CoversBlock(std::string_view ulid) const { return std::find(blocks.begin(), blocks.end(), ulid) != blocks.end(); }
+bool Tombstone::CoversEpoch(std::uint64_t epoch) const { return std::find(epochs.begin(), epochs.end(), epoch) != epochs.end(); }
+
+std::string FormatTombstones(const Tombstones& tombstones) {
+  std::string out = std::string(kTitle) + "1\n";
+  for (const Tombstone& t : tombstones) {
+    JsonWriter w(&out);
+    w.BeginObject().Field("min", t.min_ms).Field("max", t.max_ms).Key("matchers").BeginArray();
+    for (const Matcher& m : t.matchers) w.BeginArray().String(m.name()).String(kOperators[static_cast<std::size_t>(m.type())]).String(m.value()).EndArray();
+    w.EndArray().Key("blocks").BeginArray();
+    for (const auto& b : t.blocks) w.String(b);
+    w.EndArray().Key("epochs").BeginArray();
+    for (const auto e : t.epochs) w.Uint(e);
+    w.EndArray().EndObject();
+    out += "\n";
+  }
+  out += StringPrintf("crc %08x\n", Crc32c(out));
+  return out;
+}
+
+Result<Tombstones> ParseTombstones(std::string_view text, std::string_view path) {
+  const auto fail = [&](std::string_view what) { return Error{Errc::kCorrupt, std::string(path) + ": " + std::string(what)}; };
+  if (!text.starts_with(kTitle)) return fail("not a file of tombstones");
+  const std::string_view version = text.substr(kTitle.size(), std::min(text.find('\n'), text.size()) - kTitle.size());
+  if (version != "1") {
+    if (ParseUint64(version)) return Error{Errc::kUnsupported, std::string(path) + " has format version " + std::string(version) + "; this program reads 1"};
+    return fail("bad version");
+  }
+  if (text.size() < 14 || text[text.size() - 14] != '\n' ||
+      text.substr(text.size() - 13) != StringPrintf("crc %08x\n", Crc32c(text.substr(0, text.size() - 13)))) {
+    return fail("checksum does not match");
+  }
+  Tombstones out;
+  std::size_t number = 0;
+  for (const std::string_view line : Split(text.substr(0, text.size() - 14), '\n')) {
+    if (++number == 1) continue;
+    auto t = ParseLine(line);
+    if (!t) return fail("line " + std::to_string(number) + ": bad tombstone");
+    out.push_back(std::move(*t));
+  }
+  return out;
+}
+
+Result<Tombstones> ReadTombstones(Io& io, std::string_view data_dir, const Manifest& manifest) {
+  if (manifest.tombstones.empty()) return Tombstones{};
+  const std::string path = JoinPath(data_dir, manifest.tombstones);
+  PROM_ASSIGN(const std::string text, ReadFile(io, path, kMaxBytes));
+  return ParseTombstones(text, path);
+}
+
+Result<void> AddTombstones(Io& io, std::string_view data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms, Manifest* m) {
+  if (min_ms > max_ms) return Error{Errc::kInvalid, "delete: the range ends before it begins"};
+  PROM_ASSIGN(Tombstones all, ReadTombstones(io, data_dir, *m));
+  for (const Matchers& matchers : any_of) {
+    if (matchers.empty()) return Error{Errc::kInvalid, "delete: no matcher given"};
+    for (const Matcher& matcher : matchers) {
+      if (!IsValidUtf8(matcher.name()) || !IsValidUtf8(matcher.value())) return Error{Errc::kInvalid, "delete: matcher is not valid UTF-8: " + matcher.ToString()};
+    }
+    Tombstone t;
+    t.matchers = matchers;
+    t.min_ms = min_ms;
+    t.max_ms = max_ms;
+    for (const auto& b : m->blocks) {
+      if (b.min_ms <= max_ms && b.max_ms >= min_ms) t.blocks.push_back(b.ulid);
+    }
+    for (const auto& e : m->epochs) t.epochs.push_back(e.number);
+    all.push_back(std::move(t));
+  }
+  const std::string name = "tombstones-" + std::to_string(m->generation + 1);
+  PROM_TRY(WriteFileAtomic(io, JoinPath(data_dir, name), FormatTombstones(all)));
+  m->tombstones = name;
+  return {};
+}
+
+Result<void> DeleteSamples(Io& io, const std::string& data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms,
+                           const ManifestEditor& edit) {
+  Result<void> added;
+  std::string before, after;
+  PROM_TRY(edit([&](Manifest* m) {
+    before = m->tombstones;
+    added = AddTombstones(io, data_dir, any_of, min_ms, max_ms, m);
+    after = m->tombstones;
+    return static_cast<bool>(added);
+  }));
+  if (added && !before.empty() && before != after) (void)io.Remove(JoinPath(data_dir, before));
+  return added;
+}
+
+Result<bool> PruneTombstones(Io& io, std::string_view data_dir, Manifest* m) {
+  if (m->tombstones.empty()) return false;
+  PROM_ASSIGN(const Tombstones all, ReadTombstones(io, data_dir, *m));
+  for (const Tombstone& t : all) {
+    for (const auto& b : m->blocks) {
+      if (t.CoversBlock(b.ulid)) return false;
+    }
+    for (const auto& e : m->epochs) {
+      if (t.CoversEpoch(e.number)) return false;
+    }
+  }
+  m->tombstones.clear();
+  return true;
+}
+
+std::shared_ptr<const Queryable> HideDeleted(std::shared_ptr<const Queryable> source, Tombstones tombstones) {
+  if (tombstones.empty()) return source;
+  return std::make_shared<HidingQueryable>(std::move(source), std::move(tombstones));
+}
+
+Tombstones OfBlock(const Tombstones& all, std::string_view ulid) {
+  return Filter(all, [&](const Tombstone& t) { return t.CoversBlock(ulid); });
+}
+Tombstones OfEpoch(const Tombstones& all, std::uint64_t epoch) {
+  return Filter(all, [&](const Tombstone& t) { return t.CoversEpoch(epoch); });
+}
+
+}  // namespace prom::store
