@@ -6,7 +6,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "promql/parse_literal.h"
-#include "testing.h"
+#include "../../testing.h"
 
 namespace prom::testing {
 
