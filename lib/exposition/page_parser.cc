@@ -173,9 +173,25 @@ void PageParser::SkipEqual() {
       if (next_ > begin) type_ = lines_[next_ - 1].type;
     }
     if (next_ == begin) return;
+    const bool stepped_back = format_ == TextFormat::kOpenMetrics && at_ < page_.size() && page_[at_] == '\0' && StepBack();
     predicted_ += next_ - begin;
     last_at_ += at_ - begin_at;
+    if (stepped_back) return;
   }
+}
+
+// The lexer of OpenMetrics counts zero bytes behind a metadata line as part of it, so
+// such a line, though equal, is not the same. True: it was the last one, and is ahead again.
+bool PageParser::StepBack() {
+  const Line& line = lines_[next_ - 1];
+  if (line.role != Role::kMeta) return false;
+  at_ -= line.length;
+  --next_;
+  if (diverged_) new_lines_.pop_back();
+  const auto& passed = diverged_ ? new_lines_ : lines_;
+  const std::size_t count = diverged_ ? new_lines_.size() : next_;
+  type_ = count == 0 ? MetricType::kUnknown : passed[count - 1].type;
+  return true;
 }
 
 // Of SkipEqual: the same while new_lines_ is built.

@@ -115,6 +115,7 @@ class PageParser {
   void Diverge();
   void SkipEqual();
   void PassEqualDiverged();
+  bool StepBack();
   bool TryPredicted();
   enum class Step { kMore, kEnd, kError };
   Step ParseEntry(TextParser* parser);

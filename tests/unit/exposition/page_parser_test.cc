@@ -23,7 +23,6 @@ struct Meaning {
   std::vector<std::tuple<std::string, std::int64_t, std::uint64_t>> timed;
   std::vector<std::string> exemplars;
   std::size_t samples = 0, duplicates = 0;
-  friend bool operator==(const Meaning&, const Meaning&) = default;
 };
 
 std::uint64_t Bits(double v) { return std::bit_cast<std::uint64_t>(v); }

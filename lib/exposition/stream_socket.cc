@@ -1,0 +1,91 @@
+#include "exposition/stream_socket.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+namespace prom {
+
+Result<std::unique_ptr<StreamSocket>> StreamSocket::Connect(const std::string& path, std::int64_t send_timeout_ms) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return Error{Errc::kInvalid, path + ": too long for a socket's name (" + std::to_string(sizeof address.sun_path - 1) + " bytes)"};
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return ErrnoError("socket", path, errno);
+  auto out = std::unique_ptr<StreamSocket>(new StreamSocket(fd, send_timeout_ms));
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    Error e = ErrnoError("connect", path, errno);
+    if (errno == ECONNREFUSED || errno == EAGAIN) e.code = Errc::kUnavailable;
+    return e;
+  }
+  return out;
+}
+
+StreamSocket::~StreamSocket() { ::close(fd_); }
+
+Result<void> StreamSocket::Send(std::string_view bytes) {
+  PROM_TRY(TakeReplies(0));  // a failure text says more than the EPIPE that follows it
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      const int error = errno;
+      PROM_TRY(TakeReplies(0));
+      Error e = ErrnoError("send", "ingest socket", error);
+      if (error == EPIPE || error == ECONNRESET) e.code = Errc::kUnavailable;
+      return e;
+    }
+    pollfd p{fd_, POLLIN | POLLOUT, 0};
+    const int ready = ::poll(&p, 1, static_cast<int>(std::min<std::int64_t>(send_timeout_ms_, 1 << 30)));
+    if (ready == 0) return Error{Errc::kTimeout, "the store takes no more data"};
+    if (ready > 0 && (p.revents & POLLIN) != 0) PROM_TRY(TakeReplies(0));
+  }
+  return {};
+}
+
+Result<void> StreamSocket::FinishSending() {
+  if (::shutdown(fd_, SHUT_WR) != 0) return ErrnoError("shutdown", "ingest socket", errno);
+  return {};
+}
+
+Result<void> StreamSocket::TakeReplies(int wait_ms) {
+  pollfd p{fd_, POLLIN, 0};
+  while (true) {
+    const int ready = ::poll(&p, 1, wait_ms);
+    if (ready < 0 && errno == EINTR) return {};
+    if (ready <= 0) return {};
+    char buffer[4096];
+    const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+      wait_ms = 0;
+      continue;
+    }
+    if (n <= 0) return Error{Errc::kUnavailable, "the store closed the connection"};
+    std::optional<StreamFailure> failure;
+    PROM_TRY(replies_.Feed({buffer, static_cast<std::size_t>(n)},
+                           [&](const StreamAck& ack) {
+                             acked_ = std::max(acked_, ack.sequence);
+                             accepted_ += ack.accepted;
+                             refused_ += ack.refused;
+                             durability_ = ack.durability;
+                           },
+                           [&](const StreamFailure& f) { failure = f; }));
+    if (failure) return Error{failure->code, "the store: " + failure->message};
+    wait_ms = 0;
+  }
+}
+
+}  // namespace prom
