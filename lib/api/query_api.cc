@@ -12,7 +12,7 @@
 #include "base/number.h"
 #include "base/strings.h"
 #include "promql/parse.h"
-#include "promql/pretty.h"
+#include "promql/print.h"
 #include "promql/result_json.h"
 
 namespace prom::api {

@@ -1,0 +1,80 @@
+#include "api/serve.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/signals.h"
+#include "store/data_dir.h"
+
+namespace prom::api {
+namespace {
+
+constexpr int kPublishMs = 1000;
+
+// Opens the data directory when it is there.
+class LateDataDir : public QueryableSource {
+ public:
+  explicit LateDataDir(std::string dir) : dir_(std::move(dir)) {}
+  Result<std::shared_ptr<const Queryable>> Snapshot() override {
+    std::shared_ptr<store::DataDir> data;
+    {
+      MutexLock lock(mutex_);
+      if (!data_) {
+        PROM_ASSIGN(data_, store::DataDir::Open(SystemIo(), dir_));
+      }
+      data = data_;
+    }
+    return data->Snapshot();
+  }
+
+ private:
+  const std::string dir_;
+  Mutex mutex_;
+  std::shared_ptr<store::DataDir> data_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+Result<void> Serve(ServeOptions options, Clock& clock) {
+  Signals signals;
+  Metrics metrics;
+  metrics.AddProcessMetrics();
+  metrics.AddBuildInfo("promql");
+  metrics.AddBuildInfo("prometheus");
+  metrics.AddGauge("prometheus_ready", "Whether Prometheus startup was fully completed and the server is ready for normal operation.").Set(1);
+  RunDir run(options.run_dir.empty() ? JoinPath(options.data_dir, "run") : options.run_dir);
+  LateDataDir source(options.data_dir);
+  if (auto first = source.Snapshot(); !first && first.error().code != Errc::kNotFound) return std::move(first.error());
+  PROM_TRY(run.Create());
+
+  ToolState state;
+  state.tool = "promql";
+  state.pid = ::getpid();
+  state.start_ms = clock.NowMs();
+  state.version = kPromkitVersion;
+  state.flags = options.flags;
+  Server server(source, run, metrics, clock, options.server);
+  PROM_TRY(server.Start());
+  std::string all;
+  for (const std::string& a : server.addresses()) all += (all.empty() ? "" : " ") + a;
+  state.listen_address = all;
+  state.ready = true;
+  PROM_TRY(run.PublishState(state));
+  LogInfo("web", "listening", {{"address", all}, {"data", options.data_dir}});
+  while (!server.quit_requested()) {
+    const auto event = signals.Wait(kPublishMs);
+    if (event == SignalEvent::kStop) break;
+    if (event == SignalEvent::kReload) {  // nothing here is read from a file
+      ++state.reload_count;
+      state.reload_ms = clock.NowMs();
+      (void)bool(run.PublishState(state));
+    }
+    (void)bool(run.PublishMetrics("promql", metrics.Print()));
+  }
+  server.Stop();
+  state.ready = false;
+  (void)bool(run.PublishState(state));
+  return {};
+}
+
+}  // namespace prom::api
