@@ -230,3 +230,105 @@ BOOST_AUTO_TEST_CASE(udev_properties) {
   BOOST_TEST(u.wwn == "\xef\xbf\xbd");
   BOOST_TEST(u.dm_name == "a=b");
 }
+
+namespace {
+
+// Netlink messages put together by hand, as linux/rtnetlink.h lays them out.
+std::string Bytes(const void* p, std::size_t n) { return std::string(static_cast<const char*>(p), n); }
+std::string Attribute(std::uint16_t type, std::string payload) {
+  const std::uint16_t header[2] = {static_cast<std::uint16_t>(4 + payload.size()), type};
+  payload.resize((payload.size() + 3) / 4 * 4);
+  return Bytes(header, 4) + payload;
+}
+std::string Message(std::uint16_t type, const std::string& payload) {
+  const std::uint32_t length = static_cast<std::uint32_t>(16 + payload.size());
+  const std::uint16_t kind[2] = {type, 2};
+  return Bytes(&length, 4) + Bytes(kind, 4) + std::string(8, '\0') + payload;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(netlink_links) {
+  std::string info(16, '\0');  // struct ifinfomsg
+  info[4] = 7;                 // ifi_index
+  std::uint64_t wide[25];
+  std::uint32_t narrow[24];
+  for (std::uint32_t i = 0; i < 25; ++i) wide[i] = 5'000'000'000u + i;
+  for (std::uint32_t i = 0; i < 24; ++i) narrow[i] = i;
+  const std::string name = Attribute(3, std::string("eth0\0", 5));
+  const std::string dump = Message(16, info + name + Attribute(7, Bytes(narrow, sizeof narrow)) + Attribute(23, Bytes(wide, sizeof wide)) +
+                                           Attribute(20, std::string("up\0", 3))) +
+                           Message(16, info + name + Attribute(7, Bytes(narrow, sizeof narrow))) +  // a kernel without 64-bit counters
+                           Message(16, info + name) + Message(3, std::string(4, '\0')) + Message(16, info + name);
+  std::vector<Link> links;
+  bool done = false;
+  BOOST_REQUIRE(ParseLinks(dump, &links, &done));
+  BOOST_TEST(done);
+  BOOST_REQUIRE_EQUAL(links.size(), 3u);  // what follows the end does not count
+  BOOST_TEST(links[0].index == 7);
+  BOOST_TEST(links[0].name == "eth0");
+  BOOST_TEST(links[0].alias == "up");
+  BOOST_TEST(links[0].counters[kLinkRxPackets] == 5'000'000'000u);
+  BOOST_TEST(links[0].counters[kLinkRxNoHandler] == 5'000'000'023u);
+  BOOST_TEST(links[1].counters[kLinkTxBytes] == 3u);
+  BOOST_TEST(!links[2].has_counters);
+  // Cut anywhere: no crash, and never more than is there.
+  for (std::size_t n = 0; n < dump.size(); ++n) {
+    links.clear();
+    done = false;
+    BOOST_TEST(bool(ParseLinks(std::string_view(dump).substr(0, n), &links, &done)));
+    BOOST_TEST(links.size() <= 3u);
+  }
+  const std::int32_t refused = -1;  // EPERM
+  const auto error = ParseLinks(Message(2, Bytes(&refused, 4)), &links, &done);
+  BOOST_REQUIRE(!error);
+  BOOST_TEST(error.error().message.find("Operation not permitted") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(netlink_addresses) {
+  struct Row {
+    unsigned char family;
+    std::string ip;
+    const char* text;
+    const char* scope;
+  };
+  const auto v6 = [](std::initializer_list<int> first, int last) {
+    std::string ip(16, '\0');
+    std::size_t i = 0;
+    for (int b : first) ip[i++] = static_cast<char>(b);
+    ip[15] = static_cast<char>(last);
+    return ip;
+  };
+  const Row kRows[] = {
+      {2, std::string("\x7f\0\0\1", 4), "127.0.0.1", "link-local"},
+      {2, "\xa9\xfe\x01\x02", "169.254.1.2", "link-local"},
+      {2, "\xc0\xa8\x01\x02", "192.168.1.2", "global"},  // as Go's IsGlobalUnicast has it
+      {2, std::string(4, '\0'), "0.0.0.0", ""},
+      {2, "\xff\xff\xff\xff", "255.255.255.255", ""},
+      {10, v6({}, 1), "::1", "link-local"},
+      {10, v6({0xfe, 0x80}, 5), "fe80::5", "link-local"},
+      {10, v6({0x20, 1, 0xd, 0xb8}, 5), "2001:db8::5", "global"},
+      {10, v6({0xff, 1}, 5), "ff01::5", "interface-local"},
+      {10, v6({0xff, 2}, 5), "ff02::5", "link-local"},
+      {10, v6({0xff, 5}, 5), "ff05::5", ""},
+  };
+  for (const Row& row : kRows) {
+    BOOST_TEST_CONTEXT(row.text) {
+      const char info[8] = {static_cast<char>(row.family), 24, 0, 0, 2, 0, 0, 0};
+      std::vector<Address> got;
+      bool done = false;
+      BOOST_REQUIRE(ParseAddresses(Message(20, Bytes(info, 8) + Attribute(1, row.ip)), &got, &done));
+      BOOST_REQUIRE_EQUAL(got.size(), 1u);
+      BOOST_TEST(got[0].address == row.text);
+      BOOST_TEST(got[0].scope == row.scope);
+      BOOST_TEST(got[0].prefix_length == 24);
+    }
+  }
+  // Point to point: our end, not the other.
+  const char info[8] = {2, 32, 0, 0, 2, 0, 0, 0};
+  std::vector<Address> got;
+  bool done = false;
+  BOOST_REQUIRE(ParseAddresses(Message(20, Bytes(info, 8) + Attribute(1, "\x0a\x01\x01\x02") + Attribute(2, "\x0a\x01\x01\x01")), &got, &done));
+  BOOST_REQUIRE_EQUAL(got.size(), 1u);
+  BOOST_TEST(got[0].address == "10.1.1.1");
+}
