@@ -1,5 +1,8 @@
 #include "promql/annotations.h"
 
+#include <algorithm>
+
+#include "base/number.h"
 #include "base/strings.h"
 #include "base/time.h"
 
@@ -24,6 +27,13 @@ void Annotations::Add(Kind kind, std::string text, PosRange pos) {
   Entry& entry = entries_[std::move(whole)];
   entry.kind = kind;
   entry.pos = pos;
+}
+
+void Annotations::StorageWarning(std::string text) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Entry& entry = entries_[std::move(text)];
+  entry.kind = Kind::kWarning;
+  entry.detail = Entry::Detail::kStorage;
 }
 
 void Annotations::ForcedMonotonicity(std::string_view name, PosRange pos, std::int64_t t_ms, double min_bucket, double max_bucket,
@@ -75,13 +85,13 @@ void Annotations::Render(std::string_view query, std::vector<std::string>* warni
     std::string out = text;
     if (e.detail == Entry::Detail::kMonotonicity) {
       // Whole seconds, as upstream: the fraction is cut before printing.
-      out += StringPrintf(", from buckets %g to %g, with a max diff of %.2g, over %lld samples from %s to %s", e.min_bucket, e.max_bucket,
-                          e.max_diff, static_cast<long long>(e.count), FormatTimeRfc3339(e.min_t / 1000 * 1000).c_str(),
-                          FormatTimeRfc3339(e.max_t / 1000 * 1000).c_str());
+      out += ", from buckets " + FormatFloatG(e.min_bucket) + " to " + FormatFloatG(e.max_bucket) + ", with a max diff of " +
+             StringPrintf("%.2g, over %lld samples from ", e.max_diff, static_cast<long long>(e.count)) +
+             FormatTimeRfc3339(e.min_t / 1000 * 1000) + " to " + FormatTimeRfc3339(e.max_t / 1000 * 1000);
     } else if (e.detail == Entry::Detail::kOverlap && e.count > 1) {
       out += StringPrintf(" (%lld occurrences)", static_cast<long long>(e.count));
     }
-    out += " (" + LineColumn(query, e.pos.start) + ")";
+    if (e.detail != Entry::Detail::kStorage) out += " (" + LineColumn(query, e.pos.start) + ")";
     (e.kind == Kind::kWarning ? warnings : infos)->push_back(std::move(out));
   }
 }

@@ -24,6 +24,8 @@ class Annotations {
   void Warn(std::string text, PosRange pos) { Add(Kind::kWarning, std::move(text), pos); }
   void Info(std::string text, PosRange pos) { Add(Kind::kInfo, std::move(text), pos); }
 
+  // What the storage has to say, kept as it is: no prefix, no position.
+  void StorageWarning(std::string text);
   // histogram_quantile had to level falling buckets; `name` may be empty.
   void ForcedMonotonicity(std::string_view name, PosRange pos, std::int64_t t_ms, double min_bucket, double max_bucket, double max_diff);
   // A sample's start time lies before the sample ahead of it; counted by metric name.
@@ -37,7 +39,7 @@ class Annotations {
   struct Entry {
     Kind kind;
     PosRange pos;
-    enum class Detail { kNone, kMonotonicity, kOverlap } detail = Detail::kNone;
+    enum class Detail { kNone, kMonotonicity, kOverlap, kStorage } detail = Detail::kNone;
     std::int64_t min_t = 0, max_t = 0;
     double min_bucket = 0, max_bucket = 0, max_diff = 0;
     std::int64_t count = 0;

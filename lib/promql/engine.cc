@@ -143,6 +143,7 @@ Result<QueryResult> Engine::RangeExpr(const Queryable& storage, const Expr& expr
   }
   if (step_ms <= 0) return Error{Errc::kInvalid, "zero or negative query resolution step widths are not accepted. Try a positive integer"};
   if (end_ms < start_ms) return Error{Errc::kInvalid, "end timestamp must not be before start time"};
+  if (std::int64_t span = 0; __builtin_sub_overflow(end_ms, start_ms, &span)) return Error{Errc::kInvalid, "time range is too long"};
   return Run(storage, expr, text, start_ms, end_ms, step_ms, false, control);
 }
 

@@ -257,10 +257,11 @@ template <typename Fn4, typename Fn1>
 void ForWindowsByFour(const Windows& w, StepColumn* out, Fn4&& fn4, Fn1&& fn1) {
   const std::size_t steps = w.lo.size();
   out->Reset(steps);
+  const std::uint32_t *lo = w.lo.data(), *hi = w.hi.data();
   std::size_t k = 0;
   while (k < steps) {
-    const std::uint32_t n = w.hi[k] - w.lo[k];
-    if (n > 1 && k + 4 <= steps && w.hi[k + 1] - w.lo[k + 1] == n && w.hi[k + 2] - w.lo[k + 2] == n && w.hi[k + 3] - w.lo[k + 3] == n) {
+    const std::uint32_t n = hi[k] - lo[k];
+    if (n > 1 && k + 4 <= steps && hi[k + 1] - lo[k + 1] == n && hi[k + 2] - lo[k + 2] == n && hi[k + 3] - lo[k + 3] == n) {
       double four[4];
       if (fn4(k, n, four)) {
         for (std::size_t j = 0; j < 4; ++j) out->Set(k + j, four[j]);
@@ -268,7 +269,7 @@ void ForWindowsByFour(const Windows& w, StepColumn* out, Fn4&& fn4, Fn1&& fn1) {
         continue;
       }
     }
-    if (n != 0) out->Set(k, fn1(w.lo[k], w.hi[k]));
+    if (n != 0) out->Set(k, fn1(lo[k], hi[k]));
     ++k;
   }
 }
@@ -353,19 +354,43 @@ void ResetsOverTime(const Windows& w, std::span<const double> v, StepColumn* out
   CountPairs(w, v, out, [](double a, double b) { return b < a; });
 }
 
-void VarianceOverTime(const Windows& w, std::span<const double> column, bool root, StepColumn* out) {
-  const double* v = column.data();
-  ForEachWindow(w, out, [&](std::uint32_t lo, std::uint32_t hi) {
-    double count = 0, mean = 0, c_mean = 0, aux = 0, c_aux = 0;
-    for (std::uint32_t i = lo; i < hi; ++i) {
-      count += 1;
-      const double delta = v[i] - (mean + c_mean);
-      KahanAdd(delta / count, &mean, &c_mean);
-      KahanAdd(delta * (v[i] - (mean + c_mean)), &aux, &c_aux);
-    }
+namespace {
+
+// Welford's running variance, both sums compensated.
+struct RunningVariance {
+  double count = 0, mean = 0, c_mean = 0, aux = 0, c_aux = 0;
+  void Add(double x) {
+    count += 1;
+    const double delta = x - (mean + c_mean);
+    KahanAdd(delta / count, &mean, &c_mean);
+    KahanAdd(delta * (x - (mean + c_mean)), &aux, &c_aux);
+  }
+  double Result(bool root) const {
     const double variance = (aux + c_aux) / count;
     return root ? std::sqrt(variance) : variance;
-  });
+  }
+};
+
+}  // namespace
+
+void VarianceOverTime(const Windows& w, std::span<const double> column, bool root, StepColumn* out) {
+  const double* v = column.data();
+  ForWindowsByFour(
+      w, out,
+      [&](std::size_t k, std::uint32_t n, double* four) {
+        RunningVariance state[4];
+        const double* p[4] = {v + w.lo[k], v + w.lo[k + 1], v + w.lo[k + 2], v + w.lo[k + 3]};
+        for (std::uint32_t i = 0; i < n; ++i) {
+          for (int j = 0; j < 4; ++j) state[j].Add(p[j][i]);
+        }
+        for (int j = 0; j < 4; ++j) four[j] = state[j].Result(root);
+        return true;
+      },
+      [&](std::uint32_t lo, std::uint32_t hi) {
+        RunningVariance state;
+        for (std::uint32_t i = lo; i < hi; ++i) state.Add(v[i]);
+        return state.Result(root);
+      });
 }
 
 void QuantileOverTime(const Windows& w, std::span<const double> v, const StepColumn& q, std::vector<double>* scratch, StepColumn* out) {

@@ -44,7 +44,7 @@ Result<void> StorageSource::Read(QueryContext& context, std::size_t i, std::size
   // One column is held at a time; the check is what stops a single huge series.
   PROM_TRY(context.Hold(samples));
   context.Release(samples);
-  for (std::string& warning : out->warnings) context.annotations().Warn(std::move(warning), PosRange{});
+  for (std::string& warning : out->warnings) context.annotations().StorageWarning(std::move(warning));
   return {};
 }
 

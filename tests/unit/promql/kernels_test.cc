@@ -118,6 +118,17 @@ double NaivePairs(const std::vector<double>& v, bool resets) {
   return n;
 }
 
+double NaiveVariance(const std::vector<double>& v) {
+  double count = 0, mean = 0, c_mean = 0, aux = 0, c_aux = 0;
+  for (double x : v) {
+    count++;
+    const double delta = x - (mean + c_mean);
+    KahanInc(delta / count, mean, c_mean);
+    KahanInc(delta * (x - (mean + c_mean)), aux, c_aux);
+  }
+  return (aux + c_aux) / count;
+}
+
 // Upstream's extrapolatedRate for floats, as it stands there.
 double NaiveRate(const std::vector<std::int64_t>& t, const std::vector<double>& v, std::int64_t end, std::int64_t range, bool counter, bool rate) {
   double rise = v.back() - v.front();
@@ -184,6 +195,10 @@ BOOST_AUTO_TEST_CASE(equal_to_plain_functions_bit_for_bit) {
       MinMaxOverTime(w, column.v, max, &out);
       Compare(max ? "max" : "min", column, grid, range, 1, out, [max](auto&, auto& v, auto) { return NaiveExtreme(v, max); });
     }
+    VarianceOverTime(w, column.v, false, &out);
+    Compare("stdvar", column, grid, range, 1, out, [](auto&, auto& v, auto) { return NaiveVariance(v); });
+    VarianceOverTime(w, column.v, true, &out);
+    Compare("stddev", column, grid, range, 1, out, [](auto&, auto& v, auto) { return std::sqrt(NaiveVariance(v)); });
     ChangesOverTime(w, column.v, &out);
     Compare("changes", column, grid, range, 1, out, [](auto&, auto& v, auto) { return NaivePairs(v, false); });
     ResetsOverTime(w, column.v, &out);
