@@ -55,6 +55,26 @@ std::uint8_t NameClass(char c) { return kNameClass[static_cast<unsigned char>(c)
   return p;
 }
 
+// First byte at or after p that no metric name goes on with.
+[[gnu::always_inline]] inline const char* SkipName(const char* p, const char* end) {
+#if defined(__SSE2__)
+  // Letters are one range with the case bit set; digits and the colon are neighbours.
+  const __m128i case_bit = _mm_set1_epi8(0x20), underscore = _mm_set1_epi8('_');
+  while (end - p >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i lower = _mm_or_si128(bytes, case_bit);
+    const __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)), _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
+    const __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('0' - 1)), _mm_cmplt_epi8(bytes, _mm_set1_epi8(':' + 1)));
+    const __m128i name = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(bytes, underscore));
+    const int mask = _mm_movemask_epi8(name);
+    if (mask != 0xffff) return p + __builtin_ctz(~static_cast<unsigned>(mask));
+    p += 16;
+  }
+#endif
+  while (p < end && (NameClass(*p) & 4) != 0) ++p;
+  return p;
+}
+
 // No control characters and nothing beyond ASCII.
 bool IsPlainAscii(std::string_view s) {
   const char* p = s.data();
@@ -64,6 +84,19 @@ bool IsPlainAscii(std::string_view s) {
     ++p;
   }
   return true;
+}
+
+// Whether `s` is what FormatOpenMetricsFloat prints for it, told without computing for
+// the plain spellings, "0.25" or "10.0". At most 15 digits are their own shortest text.
+bool IsPlainFloatText(std::string_view s) {
+  if (s == "+Inf") return true;
+  const std::size_t point = s.find('.');
+  if (point == std::string_view::npos || point == 0 || point > 6 || s.size() > 16) return false;
+  const auto whole = s.substr(0, point), fraction = s.substr(point + 1);
+  if (s.find_first_not_of("0123456789.") != std::string_view::npos || fraction.empty() || fraction.find('.') != std::string_view::npos) return false;
+  if (whole[0] == '0' && whole.size() > 1) return false;
+  if (fraction == "0") return true;
+  return fraction.back() != '0' && (whole != "0" || !fraction.starts_with("0000"));
 }
 
 // Go's text for a float that strconv.ParseFloat refuses.
@@ -361,7 +394,7 @@ bool TextParser::FastSeries() {
   const char* const start = base + lexer_.position();
   const char* p = start;
   if (p >= end || (NameClass(*p) & 1) == 0) return false;
-  while (p < end && (NameClass(*p) & 4) != 0) ++p;
+  p = SkipName(p, end);
   constexpr int kMost = 2 + 4 * 32;  // more labels are rare enough for the long way
   std::size_t offsets[kMost];
   int count = 0;
@@ -462,7 +495,7 @@ Entry TextParser::FastMetadata() {
   const char* p = start + kKeyword;
   const char* const name = p;
   if (p >= end || (NameClass(*p) & 1) == 0) return Entry::kError;
-  while (p < end && (NameClass(*p) & 4) != 0) ++p;
+  p = SkipName(p, end);
   const char* const name_end = p;
   if (end - p < 2 || *p != ' ' || p[1] == ' ') return Entry::kError;
   const char* const text = ++p;
@@ -500,7 +533,7 @@ bool TextParser::normalization_applies() const {
   for (std::size_t i = 2; i < offsets_.size(); i += 4) {
     if (!IsFloatLabel(page_.substr(offsets_[i], offsets_[i + 1] - offsets_[i]))) continue;
     const auto raw = page_.substr(offsets_[i + 2], offsets_[i + 3] - offsets_[i + 2]);
-    if (raw == "+Inf") continue;
+    if (IsPlainFloatText(raw)) continue;
     const auto v = ParseFloat(raw);
     if (v && FormatOpenMetricsFloat(*v) != raw) return true;
   }
@@ -547,7 +580,7 @@ Result<Labels> TextParser::labels() {
   for (std::size_t i = 2; i < offsets_.size(); i += 4) {
     const auto label = plain(i);
     auto value = plain(i + 2);
-    if (IsFloatLabel(label)) {
+    if (IsFloatLabel(label) && !IsPlainFloatText(value)) {
       if (const auto v = ParseFloat(value)) {
         const std::size_t begin = scratch.size();
         scratch += FormatOpenMetricsFloat(*v);

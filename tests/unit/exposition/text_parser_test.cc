@@ -65,6 +65,23 @@ BOOST_AUTO_TEST_CASE(normalization_follows_the_type) {
     if (e == Entry::kSeries) BOOST_TEST(parser.labels()->ToString() == kWant[i++]);
   }
   BOOST_TEST(i == std::size(kWant));
+  // Spellings near the border of what is left as it is; want from Go's strconv and upstream's rule.
+  struct Row {
+    const char* raw;
+    const char* want;
+  };
+  static const Row kRows[] = {{"0.5", "0.5"}, {"0.50", "0.5"}, {"00.5", "0.5"}, {"10.0", "10.0"}, {"10.00", "10.0"}, {"1.", "1.0"}, {".5", "0.5"},
+                              {"0.0001", "0.0001"}, {"0.00001", "1e-05"}, {"0.00", "0.0"}, {"0.0", "0.0"}, {"123456.5", "123456.5"}, {"1234567.5", "1.2345675e+06"},
+                              {"0.1234567890123456789", "0.12345678901234568"}, {"1e-3", "0.001"}, {"Inf", "+Inf"}, {"+Inf", "+Inf"}, {"nan", "NaN"},
+                              {"1.5.2", "1.5.2"}, {"0.30000000000001", "0.30000000000001"}, {"-1", "-1.0"}, {"0000010.5", "10.5"}};
+  for (const auto& row : kRows) {
+    const std::string text = "# TYPE m histogram\nm_bucket{le=\"" + std::string(row.raw) + "\"} 1\n";
+    TextParser one(text, TextFormat::kPrometheus);
+    one.Next();
+    BOOST_TEST_REQUIRE((one.Next() == Entry::kSeries));
+    BOOST_TEST(one.labels()->Get("le") == row.want);
+    BOOST_TEST(one.normalization_applies() == (std::string_view(row.raw) != row.want));
+  }
   TextParser off("# TYPE m histogram\nm_bucket{le=\"1\"} 1\n", TextFormat::kPrometheus, {.normalize_float_labels = false});
   off.Next();
   off.Next();
