@@ -66,6 +66,9 @@ std::size_t PageParser::memory_bytes() const {
 }
 
 Result<const PageParser::Page*> PageParser::Parse(std::string* page, TextFormat format) {
+  // What only a first page or a great change needs is given back.
+  if (created_.capacity() > kFewSlots) created_ = {};
+  if (!diverged_) new_lines_ = {};
   created_.clear();
   appeared_.clear();
   disappeared_.clear();
