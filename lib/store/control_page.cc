@@ -1,8 +1,5 @@
 #include "store/control_page.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstring>
 
@@ -93,10 +90,6 @@ Result<std::shared_ptr<ControlPage>> ControlPage::OpenWrite(Io& io, const std::s
   return page;
 }
 
-ControlPage::~ControlPage() {
-  if (shared_ != nullptr) ::munmap(shared_, kPageSize);
-}
-
 std::uint64_t ControlPage::committed_seq() const {
   bool intact = true;
   return LoadNewest(page_, kCommittedAt, &intact);
@@ -131,8 +124,7 @@ void ControlPage::SetWriter(const std::string& boot_id, std::uint64_t pid, bool 
 }
 
 Result<void> ControlPage::Sync() {
-  if (shared_ != nullptr && ::msync(shared_, kPageSize, MS_SYNC) != 0) return ErrnoError("msync", file_->path(), errno);
-  return file_->Sync();
+  return file_->Sync();  // fdatasync writes what the mapping has changed, too
 }
 
 std::string CurrentBootId() {

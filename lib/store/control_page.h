@@ -46,10 +46,7 @@ class ControlPage {
   std::unique_ptr<File> file_;
   Mapping mapping_;            // readers
   char* page_ = nullptr;       // either mapping
-  void* shared_ = nullptr;     // writers: unmapped at the end
-
- public:
-  ~ControlPage();
+  void* shared_ = nullptr;     // the writer's; file_ owns it
 };
 
 // The running kernel's boot id, or "unknown".

@@ -122,7 +122,10 @@ inline constexpr std::size_t kLooseHead = 40;
 inline constexpr std::size_t kHistSeriesAt = 36, kHistTimeAt = 40, kHistStartAt = 48, kHistSizeAt = 56;
 inline constexpr std::size_t kHistHead = 64;
 inline constexpr std::size_t kSegmentRecordBytes = 32;  // + u64: batches of older segments above this are void
-inline constexpr std::size_t kCommitRecordBytes = 32;   // + u32 records of the batch before this one, u32 their bytes
+// + u32 records of the batch before this one, u32 their bytes, u64 sequence of the
+// commit record before (0: not known), u64 sequence up to which all is synced
+inline constexpr std::size_t kCommitRecordBytes = 48;
+inline constexpr std::size_t kCommitPrevAt = 32, kCommitDurableAt = 40;
 inline constexpr std::uint32_t kMaxColumns = 1u << 24;
 
 void InitRecord(char* record, RecordType type, std::uint8_t flags, std::uint32_t size);

@@ -92,9 +92,19 @@ Result<void> HeadWriter::OpenFiles(bool trusted) {
   }
   first_segment_ = lowest_log == 0 ? 1 : lowest_log;
 
+  // What an earlier process left unsynced is part of the next sync.
+  series_dirty_ = layouts_dirty_ = true;
+  for (const auto* files : {&logs_, &chunks_}) {
+    for (const auto& [n, mapped] : *files) {
+      if (mapped == nullptr) continue;
+      if (auto file = io_.Open(mapped->path(), Io::Mode::kReadWrite)) older_dirty_.push_back(std::move(*file));
+    }
+  }
+
   // The extents first: they say how far the definitions are published.
   std::optional<ExtentState> extents;
   const std::uint64_t committed = control_->committed_seq();
+  const bool same_boot = trusted;
   if (trusted) {
     char entry[kTileEntryBytes] = {};
     PROM_ASSIGN(const std::size_t n, tiles_file_->ReadAt(TileEntryOffset(kExtentEntry), entry, sizeof entry));
@@ -117,7 +127,7 @@ Result<void> HeadWriter::OpenFiles(bool trusted) {
   if (trusted) {
     PROM_ASSIGN(trusted, LoadTiles());
   }
-  if (!trusted) PROM_TRY(RebuildTiles());
+  if (!trusted) PROM_TRY(RebuildTiles(same_boot));
   PROM_TRY(RepairHomes());
 
   // Extras: the file the extents name, else the newest.
@@ -371,7 +381,7 @@ void HeadWriter::TakeLoose(LooseSample s) {
   pending_loose_.push_back(std::move(s));
 }
 
-Result<void> HeadWriter::RebuildTiles() {
+Result<void> HeadWriter::RebuildTiles(bool same_boot) {
   pending_loose_.clear();
   loose_last_.clear();
   old_loose_groups_.clear();
@@ -379,7 +389,10 @@ Result<void> HeadWriter::RebuildTiles() {
   loose_segment_ = 0;
   loose_min_ = kMaxTimeMs;
   loose_max_ = kMinTimeMs;
-  const LogScan log = ScanLogs(logs_, ~std::uint64_t{0});
+  // Same boot: what was published is all there, and nothing else counts.
+  const std::uint64_t published = control_->committed_seq();
+  const LogScan log = same_boot ? ScanLogs(logs_, published, published) : ScanLogs(logs_, ~std::uint64_t{0}, 0);
+  const std::uint64_t groups_until = std::max({log.last_seq, log.durable, same_boot ? published : 0});
   const ChunkScan chunks = ScanChunks(chunks_);
   for (const ScanDamage& d : log.damage)
     Warn(dir_ + "/log-" + std::to_string(d.file) + ": byte " + std::to_string(d.offset) + ": " + std::to_string(d.size) + " bytes are not a record");
@@ -392,6 +405,7 @@ Result<void> HeadWriter::RebuildTiles() {
   std::vector<std::vector<const ScannedGroup*>> groups(layouts_.size());
   std::vector<const ScannedGroup*> loose_groups;
   for (const ScannedGroup& g : chunks.groups) {
+    if (g.header.seq > groups_until) continue;  // of a commit that did not reach the disk as a whole
     if (g.header.kind == GroupKind::kLoose) loose_groups.push_back(&g);
     else if (g.header.layout < layouts_.size()) groups[g.header.layout].push_back(&g);
   }
@@ -406,11 +420,11 @@ Result<void> HeadWriter::RebuildTiles() {
     // Groups count up to the first whose rows the log still has and that is not whole:
     // that one and what was sealed behind it had not reached the disk.
     for (const ScannedGroup* g : groups[id]) {
-      if (!g->intact) {
-        const bool in_log = std::any_of(rows[id].begin(), rows[id].end(), [&](const ScannedRecord* r) { return r->t >= g->header.min_t && r->t <= g->header.max_t; });
+      if (g->header.min_t <= layout.last_t) continue;  // a second copy, of a seal that was tried again
+      if (!g->intact || g->header.prev != layout.group) {
+        const bool in_log = std::any_of(rows[id].begin(), rows[id].end(), [&](const ScannedRecord* r) { return r->t > layout.last_t && r->t <= g->header.max_t; });
         if (in_log) break;
       }
-      if (g->header.min_t <= layout.last_t) continue;  // a second copy, of a seal that was tried again
       layout.group = g->at;
       layout.min_t = std::min(layout.min_t, g->header.min_t);
       layout.max_t = layout.last_t = g->header.max_t;
@@ -427,7 +441,8 @@ Result<void> HeadWriter::RebuildTiles() {
   }
   std::uint64_t sealed_seq = 0;
   for (const ScannedGroup* g : loose_groups) {
-    if (!g->intact) {
+    if (g->header.seq < sealed_seq) continue;
+    if (!g->intact || g->header.prev != loose_group_) {
       const bool in_log = std::any_of(log.loose.begin(), log.loose.end(), [&](const ScannedRecord& r) { return r.seq > sealed_seq && r.seq <= g->header.seq; });
       if (in_log) break;
     }
@@ -502,8 +517,10 @@ Result<void> HeadWriter::RebuildTiles() {
   PROM_TRY(wipe(kLooseEntry, loose_slot_));
   PROM_TRY(wipe(kExtentEntry, extent_slot_));
   for (std::uint32_t id = 0; id < layouts_.size(); ++id) PROM_TRY(wipe(kFirstLayoutEntry + id, layouts_[id].newest_slot));
-  if (chunks_file_ != nullptr) PROM_TRY(chunks_file_->Sync());
-  return io_.SyncDir(dir_);
+  PROM_TRY(LogEmptyCommit(seq));
+  log_offset_ += kCommitRecordBytes;
+  logged_seq_ = seq;
+  return {};
 }
 
 }  // namespace prom::store

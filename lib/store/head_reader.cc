@@ -9,15 +9,10 @@
 
 #include <algorithm>
 
+#include "store/head_impl.h"
 #include "store/head_snapshot.h"
 
 namespace prom::store {
-
-class HeadReader::Impl {
- public:
-  std::shared_ptr<HeadFiles> files;
-  std::shared_ptr<ControlPage> control;
-};
 
 HeadReader::~HeadReader() = default;
 

@@ -114,14 +114,19 @@ Result<void> HeadWriter::Seal(bool all) {
     if (!layout.open.empty() && old(layout.open.front().at.file)) done = SealLayout(id, seq, true);
   }
   if (done && !pending_loose_.empty() && old(loose_segment_)) done = SealLoose(seq);
-  if (done) done = WriteDefinitions();
-  if (done) done = Publish(seq);
+  const bool sealed = !touched_.empty() || sealed_loose_ != 0;
+  if (done && sealed) done = LogEmptyCommit(seq);
+  if (done && sealed) done = Publish(seq);
   if (!done) {
     Undo();
     ++next_seq_;
     return done;
   }
-  if (!touched_.empty() || sealed_loose_ != 0) Finish(seq);
+  if (sealed) {
+    log_offset_ += kCommitRecordBytes;
+    logged_seq_ = seq;
+    Finish(seq);
+  }
   return {};
 }
 
@@ -182,7 +187,7 @@ Result<void> HeadWriter::FinishSync(SyncJob* job) {
   // never trusted again. What is still in the page cache is written a second time:
   // open rows as groups of a new file, and the log goes on in a new segment.
   if (job->failed < job->files.size() && !job->files[job->failed].second) {
-    broken_ = job->result.error().Wrap("definitions could not be synced, the store must be opened again: ");
+    broken_ = job->result.error().Wrap("series and layouts could not be synced: ");
     return job->result;
   }
   dir_dirty_ = dir_dirty_ || job->sync_dir;

@@ -196,7 +196,7 @@ std::shared_ptr<const LayoutView> HeadSnapshotImpl::View(std::uint32_t id) const
     }
     if (broken) {
       // The rest of the chain, by reading the log front to back.
-      const LogScan scan = ScanLogs(state_.logs, state_.seq);
+      const LogScan scan = ScanLogs(state_.logs, state_.seq, state_.seq);
       const std::int64_t before = rows.empty() ? kMaxTimeMs : rows.back().t;
       const std::int64_t after = view->sealed->t.empty() ? kMinTimeMs : view->sealed->t.back();
       for (auto it = scan.rows.rbegin(); it != scan.rows.rend(); ++it) {
@@ -235,7 +235,7 @@ void HeadSnapshotImpl::LoadLoose() const {
         // Records of commits behind the newest group are pending; the chain found so far is the end of them.
         std::uint64_t sealed = 0;
         if (!loose_groups_->groups.empty()) sealed = loose_groups_->groups.back().header().seq;
-        const LogScan scan = ScanLogs(state_.logs, state_.seq);
+        const LogScan scan = ScanLogs(state_.logs, state_.seq, state_.seq);
         bool below = records.empty();
         for (auto it = scan.loose.rbegin(); it != scan.loose.rend(); ++it) {
           if (it->seq <= sealed) break;

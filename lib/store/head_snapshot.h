@@ -40,6 +40,10 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
 
   Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
   std::shared_ptr<const LayoutView> View(std::uint32_t layout) const;
+  const std::vector<std::string>& LooseWarnings() const {
+    LoadLoose();
+    return loose_warnings_;
+  }
   const HeadState& state() const { return state_; }
   const SeriesView& series() const { return series_; }
 

@@ -76,6 +76,8 @@ class HeadFiles {
   std::shared_ptr<MappedFile> Chunks(std::uint32_t n);
   void ForgetLogsBelow(std::uint32_t n);
   NumberedFiles AllChunks();
+  const MappedFile& series() const { return *series_; }
+  const MappedFile& layouts() const { return *layouts_; }
 
   // A series' memberships in layouts below `layouts`; false: its entry is damaged,
   // and the memberships were found in the layouts file instead.

@@ -492,12 +492,7 @@ Result<void> HeadWriter::WriteCommit(std::uint64_t seq) {
     for (const Touched& touched : touched_) records += static_cast<std::uint32_t>(layouts_[touched.layout].open.size() - touched.open);
     const std::size_t body = log.size();
     if (body > options_.max_batch_bytes) return Error{Errc::kLimit, "batch of " + std::to_string(body) + " bytes is over the limit of " + std::to_string(options_.max_batch_bytes)};
-    log.resize(body + kCommitRecordBytes);
-    char* commit = log.data() + body;
-    InitRecord(commit, RecordType::kCommit, 0, kCommitRecordBytes);
-    StoreLe<std::uint32_t>(commit + kRecordHead, records);
-    StoreLe<std::uint32_t>(commit + kRecordHead + 4, static_cast<std::uint32_t>(body));
-    FinishRecord(commit, seq);
+    AppendCommitRecord(&log, records, seq);
     if (log_file_ == nullptr || log_failed_ || log_offset_ + log.size() > options_.segment_bytes) PROM_TRY(StartSegment());
     Link(&log, loose, seq);
     PROM_TRY(log_file_->WriteAt(log_offset_, log));
@@ -508,9 +503,33 @@ Result<void> HeadWriter::WriteCommit(std::uint64_t seq) {
   PROM_TRY(Publish(seq));
   if (samples) {
     log_offset_ += log.size();
+    logged_seq_ = seq;
     counters_.log_bytes += log.size();
   }
   Finish(seq);
+  return {};
+}
+
+// The record that ends a batch, which is all of *log.
+void HeadWriter::AppendCommitRecord(std::string* log, std::uint32_t records, std::uint64_t seq) {
+  const std::size_t body = log->size();
+  log->resize(body + kCommitRecordBytes);
+  char* p = log->data() + body;
+  InitRecord(p, RecordType::kCommit, 0, kCommitRecordBytes);
+  StoreLe<std::uint32_t>(p + kRecordHead, records);
+  StoreLe<std::uint32_t>(p + kRecordHead + 4, static_cast<std::uint32_t>(body));
+  StoreLe<std::uint64_t>(p + kCommitPrevAt, logged_seq_);
+  StoreLe<std::uint64_t>(p + kCommitDurableAt, durable_seq_);
+  FinishRecord(p, seq);
+}
+
+// A commit that only seals: after a power cut its groups count because the log has its number.
+Result<void> HeadWriter::LogEmptyCommit(std::uint64_t seq) {
+  if (log_file_ == nullptr || log_failed_) PROM_TRY(StartSegment());
+  std::string record;
+  AppendCommitRecord(&record, 0, seq);
+  PROM_TRY(log_file_->WriteAt(log_offset_, record));
+  log_dirty_ = true;
   return {};
 }
 

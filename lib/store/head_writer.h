@@ -111,6 +111,8 @@ class HeadWriter {
   std::uint64_t next_seq() const { return next_seq_; }
   void set_next_seq(std::uint64_t seq) { next_seq_ = std::max(next_seq_, seq); }
 
+  bool broken() const { return broken_.has_value(); }  // takes no more commits
+
   // Samples before this are too old.
   void set_min_valid(std::int64_t t) { min_valid_ = t; }
   void DropPrevious() { previous_ = nullptr; }
@@ -163,7 +165,7 @@ class HeadWriter {
   Result<void> LoadLayouts(std::uint64_t end);
   Result<void> RepairHomes();
   Result<bool> LoadTiles();    // false: damaged, rebuild
-  Result<void> RebuildTiles();
+  Result<void> RebuildTiles(bool same_boot);
   bool LoadPendingLoose(std::uint32_t count);
   void TakeLoose(LooseSample s);
   void AddHome(std::uint32_t series, std::uint32_t layout, std::uint32_t slot);
@@ -174,6 +176,8 @@ class HeadWriter {
   Result<void> StartChunks();
   Result<void> WriteDefinitions();
   Result<void> WriteCommit(std::uint64_t seq);
+  void AppendCommitRecord(std::string* log, std::uint32_t records, std::uint64_t seq);
+  Result<void> LogEmptyCommit(std::uint64_t seq);
   std::vector<std::size_t> AppendLooseRecords(std::string* log);
   void Link(std::string* log, const std::vector<std::size_t>& loose, std::uint64_t seq);
   void Finish(std::uint64_t seq);
@@ -254,6 +258,7 @@ class HeadWriter {
 
   std::int64_t min_t_ = kMaxTimeMs, max_t_ = kMinTimeMs, min_valid_ = kMinTimeMs;
   std::uint64_t next_seq_ = 1, durable_seq_ = 0;
+  std::uint64_t logged_seq_ = 0;  // of the newest commit record; 0: of an earlier process
   bool dir_dirty_ = false, series_dirty_ = false, layouts_dirty_ = false, log_dirty_ = false, chunks_dirty_ = false;
   std::vector<std::shared_ptr<File>> older_dirty_;  // full log and chunk files not synced yet
 };

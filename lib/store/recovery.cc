@@ -23,8 +23,8 @@ bool AllZero(std::string_view bytes) {
 struct FileScan {
   struct Batch {
     std::vector<ScannedRecord> rows, loose;
-    std::uint64_t seq = 0;
-    bool whole = false, committed = false;
+    std::uint64_t seq = 0, prev = 0, durable = 0;
+    bool whole = false;
   };
   std::vector<Batch> batches;
   std::uint64_t base_seq = std::numeric_limits<std::uint64_t>::max();  // older files' batches above this are void
@@ -45,7 +45,7 @@ FileScan ScanLog(std::uint32_t number, const MappedFile& file, std::vector<ScanD
     if (!r) {
       const std::size_t next = NextMagic(bytes, at, kRecordMagic);
       if (next == bytes.size() && AllZero(bytes.substr(at))) break;  // room nothing was written to
-      damage->push_back({number, at, next - at});
+      damage->push_back({number, at, next - at, next == bytes.size()});
       at = next;
       continue;
     }
@@ -61,7 +61,8 @@ FileScan ScanLog(std::uint32_t number, const MappedFile& file, std::vector<ScanD
       batch.seq = r->seq;
     }
     if (r->type == RecordType::kCommit) {
-      batch.committed = true;
+      batch.prev = LoadLe<std::uint64_t>(r->p + kCommitPrevAt);
+      batch.durable = LoadLe<std::uint64_t>(r->p + kCommitDurableAt);
       batch.whole = records == LoadLe<std::uint32_t>(r->p + kRecordHead) && size == LoadLe<std::uint32_t>(r->p + kRecordHead + 4);
       last_seq = batch.seq;
       close();
@@ -90,7 +91,7 @@ FileScan ScanLog(std::uint32_t number, const MappedFile& file, std::vector<ScanD
 
 }  // namespace
 
-LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq) {
+LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t durable) {
   LogScan out;
   std::vector<FileScan> files;
   for (const auto& [number, file] : logs) {
@@ -101,17 +102,16 @@ LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq) {
   for (auto it = files.rbegin(); it != files.rend(); ++it) {
     std::erase_if(it->batches, [&](const FileScan::Batch& b) { return b.seq > limit; });
     limit = std::min(limit, it->base_seq);
-    for (const auto& b : it->batches)
-      if (b.whole) out.last_seq = std::max(out.last_seq, b.seq);
+    for (const auto& b : it->batches) durable = std::max(durable, b.durable);
   }
+  out.durable = durable;
+  bool first = true;  // what was in front of the first batch has been dropped, so it was synced
   for (FileScan& file : files) {
-    std::uint64_t newest_whole = 0;
-    for (const auto& b : file.batches)
-      if (b.whole) newest_whole = std::max(newest_whole, b.seq);
     for (const auto& b : file.batches) {
-      // Damage in the middle costs the damaged record; a torn end costs its batch. A batch whose
-      // commit record is gone is kept when its own file goes on behind it.
-      if (!b.whole && (b.committed ? b.seq > out.last_seq : b.seq > newest_whole)) continue;
+      const bool follows = first || b.prev == 0 || b.prev == out.last_seq || b.prev <= durable;
+      first = false;
+      if (b.seq > durable && (!b.whole || !follows)) return out;
+      out.last_seq = b.seq;
       out.rows.insert(out.rows.end(), b.rows.begin(), b.rows.end());
       out.loose.insert(out.loose.end(), b.loose.begin(), b.loose.end());
     }
@@ -129,7 +129,7 @@ ChunkScan ScanChunks(const NumberedFiles& chunks) {
       if (!header || header->size > bytes.size() - at || header->size % 8 != 0) {
         const std::size_t next = NextMagic(bytes, at, kGroupMagic);
         if (next == bytes.size() && AllZero(bytes.substr(at))) break;
-        out.damage.push_back({number, at, next - at});
+        out.damage.push_back({number, at, next - at, next == bytes.size()});
         at = next;
         continue;
       }
@@ -137,7 +137,7 @@ ChunkScan ScanChunks(const NumberedFiles& chunks) {
       g.at = {at, number};
       g.header = *header;
       g.intact = Crc32c(bytes.substr(at + kGroupHeaderBytes, header->size - kGroupHeaderBytes)) == header->payload_crc;
-      if (!g.intact) out.damage.push_back({number, at, header->size});
+      if (!g.intact) out.damage.push_back({number, at, header->size, at + header->size == bytes.size(), header->min_t, header->max_t});
       out.groups.push_back(g);
       at += header->size;
     }

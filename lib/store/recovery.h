@@ -28,19 +28,24 @@ struct ScannedRecord {
 struct ScanDamage {
   std::uint32_t file = 0;
   std::uint64_t offset = 0, size = 0;
+  bool at_end = false;  // nothing holds behind it: also what a killed writer leaves
+  std::int64_t min_t = 1, max_t = 0;  // groups whose header holds
 };
 
 struct LogScan {
   std::vector<ScannedRecord> rows;   // of batches that count, in the order they were written
   std::vector<ScannedRecord> loose;  // kLoose and kHistogram
-  std::uint64_t last_seq = 0;        // of the newest whole batch
+  std::uint64_t last_seq = 0;        // of the newest batch that counts
+  std::uint64_t durable = 0;         // all up to here had reached the disk
   std::vector<ScanDamage> damage;
 };
 using NumberedFiles = std::map<std::uint32_t, std::shared_ptr<MappedFile>>;
 
-// A batch counts when its commit record is there and either the batch is whole or a
-// whole one follows. `max_seq`: batches above are left out.
-LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq);
+// Of batches that are known to have reached the disk (up to `durable`, or to what a
+// commit record says) every record that holds counts: damage costs what it hit. Behind
+// them counts an unbroken row of whole batches, since pages reach the disk in any
+// order. Batches above `max_seq` are left out.
+LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t durable);
 
 struct ScannedGroup {
   Position at;

@@ -10,6 +10,7 @@
 #include "store/block_writer.h"
 #include "store/head_index.h"
 #include "store/head_reader.h"
+#include "store/tombstones.h"
 #include "store/ulid.h"
 
 namespace prom::store {
@@ -81,6 +82,9 @@ Result<void> Writer::Start() {
   PROM_TRY(control_->Sync());
   PROM_TRY(OpenEpochs(trusted));
   PROM_TRY(RemoveLeftovers());
+  // What a killed writer left in the page cache must be on disk before new batches
+  // are: after a power cut the log is read in order.
+  if (options_.fsync != FsyncMode::kNever || !trusted) PROM_TRY(SyncTo(control_->committed_seq()));
   if (options_.background) thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
   return {};
 }
@@ -139,7 +143,6 @@ Result<void> Writer::OpenEpochs(bool trusted) {
   }
   for (const auto& head : closed_) head->set_min_valid(min_valid_);
   head_->set_min_valid(min_valid_);
-  durable_.store(control_->committed_seq());
   return {};
 }
 
@@ -159,6 +162,11 @@ Result<void> Writer::RemoveLeftovers() {
   for (const DirEntry& entry : *blocks) {
     const bool named = std::any_of(manifest_.blocks.begin(), manifest_.blocks.end(), [&](const ManifestBlock& b) { return b.ulid == entry.name; });
     if (!named && entry.is_dir) PROM_TRY(RemoveTree(io_, BlockDir(dir_, entry.name)));
+  }
+  const auto files = io_.List(dir_);
+  if (!files) return {};
+  for (const DirEntry& entry : *files) {
+    if (!entry.is_dir && entry.name.starts_with("tombstones-") && entry.name != manifest_.tombstones) (void)io_.Remove(JoinPath(dir_, entry.name));
   }
   return {};
 }
@@ -253,7 +261,13 @@ Result<void> Writer::SyncHead(const std::shared_ptr<HeadWriter>& head) {
   MutexLock lock(mutex_);
   ++other_.syncs;
   if (!job.result) ++other_.failed_syncs;
-  return head->FinishSync(&job);
+  auto done = head->FinishSync(&job);
+  if (head->broken() && head == head_) {
+    // Its definitions cannot be trusted to survive a power cut any more: the next
+    // epoch writes them anew, and compaction saves what the page cache still has.
+    if (auto rolled = RollOver(head->max_t() == kMinTimeMs ? 0 : AlignDown(head->max_t(), options_.block_ms)); !rolled) return rolled;
+  }
+  return done;
 }
 
 Result<void> Writer::SyncTo(std::uint64_t seq) {
@@ -297,7 +311,9 @@ Result<void> Writer::Maintain() {
     long_log = head_->log_segments() > 2;
   }
   if (options_.fsync == FsyncMode::kNever && long_log) PROM_TRY(Sync());
-  return CompactClosed();
+  PROM_TRY(CompactClosed());
+  PROM_TRY(DropOldBlocks());
+  return MergeBlocks();
 }
 
 Result<void> Writer::Flush() {
@@ -341,6 +357,9 @@ Result<void> Writer::CompactClosed() {
 Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
   PROM_ASSIGN(auto reader, HeadReader::Open(io_, dir_, head->epoch(), control_));
   PROM_ASSIGN(const auto snapshot, reader->Snapshot());
+  const Manifest before = manifest();
+  PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, before));
+  const auto source = HideDeleted(snapshot, OfEpoch(tombstones, head->epoch()));
   std::vector<ManifestBlock> blocks;
   const auto [min_t, max_t] = snapshot->TimeRange();
   std::int64_t end = min_valid_;
@@ -352,7 +371,7 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
       BlockWriterOptions block;
       block.ulid = NewUlid(clock_.NowMs());
       block.slice_ms = options_.block_ms;
-      PROM_ASSIGN(const BlockInfo info, WriteBlock(io_, dir_, *snapshot, from, to, block));
+      PROM_ASSIGN(const BlockInfo info, WriteBlock(io_, dir_, *source, from, to, block));
       for (const std::string& w : info.warnings) LogWarn("store", "samples lost to damage", {{"what", w}});
       if (info.samples != 0) blocks.push_back(info.ForManifest());
       from = to + 1;
@@ -362,6 +381,10 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
   {
     MutexLock lock(mutex_);
     Manifest next = manifest_;
+    if (next.tombstones != before.tombstones) {
+      for (const ManifestBlock& b : blocks) (void)RemoveTree(io_, BlockDir(dir_, b.ulid));
+      return Error{Errc::kUnavailable, "samples were deleted while a block was made of them; it will be made again"};
+    }
     std::erase_if(next.epochs, [&](const ManifestEpoch& e) { return e.number == head->epoch(); });
     next.blocks.insert(next.blocks.end(), blocks.begin(), blocks.end());
     PROM_TRY(PublishManifest(std::move(next)));
@@ -435,6 +458,7 @@ WriterCounters Writer::counters() const {
 Result<void> Writer::Close() {
   if (closed_in_order_ || control_ == nullptr) return {};
   if (thread_.joinable()) {
+    stopping_.store(true);
     thread_.request_stop();
     thread_.join();
   }
