@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "store/appender.h"
+#include "store/compact.h"
 #include "store/control_page.h"
 #include "store/head_writer.h"
 #include "store/manifest.h"
@@ -77,6 +78,8 @@ class Writer {
   const std::string& data_dir() const { return dir_; }
   const std::shared_ptr<ControlPage>& control() const { return control_; }
   Manifest manifest() const;
+  // Deletes the samples of all series that match one of the lists, in the closed range.
+  Result<void> Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms);
   // Puts a changed list of blocks or tombstones in force. `edit` gets the manifest
   // and returns false to leave it; it must not call back into the Writer.
   template <typename Edit>
@@ -102,6 +105,8 @@ class Writer {
   Result<void> BuildIndex();
   Result<void> CompactClosed();
   Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head);
+  Result<void> MergeBlocks() REQUIRES(maintain_mutex_);  // writer_blocks.cc
+  Result<void> DropOldBlocks();
   void Run(std::stop_token stop);
   void NoteError(const Error& e);
 
@@ -115,6 +120,8 @@ class Writer {
   bool closed_in_order_ = false;
 
   Mutex maintain_mutex_;
+  Compactor compactor_ GUARDED_BY(maintain_mutex_);
+  std::atomic<bool> stopping_{false};  // asks a merge to stop
   Mutex sync_mutex_;
   mutable Mutex mutex_;
   Manifest manifest_ GUARDED_BY(mutex_);
