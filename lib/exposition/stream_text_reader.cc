@@ -271,10 +271,6 @@ Result<std::uint32_t> StreamTextReader::SeriesIdOf(TextParser* parser) {
       (void)Refuse("label name or value longer than " + std::to_string(options_.max_label_bytes) + " bytes");
       return kNone;
     }
-    if (!IsValidUtf8(label.name)) {
-      (void)Refuse("invalid UTF-8 label name: " + Quote(label.name));
-      return kNone;
-    }
   }
   if (count > options_.max_labels) {
     (void)Refuse("more than " + std::to_string(options_.max_labels) + " labels");

@@ -589,7 +589,11 @@ Result<Labels> TextParser::labels() {
     }
     pairs.push_back({label, value});
   }
-  return BuildLabels(&pairs);
+  // Quoted names are the only ones that need not be ASCII; values were checked.
+  const bool valid = !has_escapes_ || (IsValidUtf8(name) && std::all_of(pairs.begin(), pairs.end(), [](const Label& l) { return IsValidUtf8(l.name); }));
+  auto built = BuildLabels(&pairs);
+  if (built && !valid) return Error{Errc::kInvalid, "invalid metric name or label names: " + built->ToString()};
+  return built;
 }
 
 Exemplar TextParser::exemplar() const {

@@ -63,7 +63,7 @@ class TextParser {
   double value() const { return value_; }
   bool has_timestamp() const { return has_timestamp_; }
   std::int64_t timestamp_ms() const { return timestamp_ms_; }
-  // kInvalid: a label name appears twice, or the metric name is empty.
+  // kInvalid: a label name appears twice or is not UTF-8, or the metric name is empty.
   Result<Labels> labels();
   bool has_exemplar() const { return has_exemplar_; }
   Exemplar exemplar() const;

@@ -88,6 +88,16 @@ BOOST_AUTO_TEST_CASE(normalization_follows_the_type) {
   BOOST_TEST(off.labels()->Get("le") == "1");
 }
 
+BOOST_AUTO_TEST_CASE(names_must_be_utf8) {
+  for (const char* page : {"{\"a\xff\"} 1\n", "{\"a\",\"b\xff\"=\"c\"} 1\n"}) {
+    TextParser parser(page, TextFormat::kPrometheus);
+    BOOST_TEST_REQUIRE((parser.Next() == Entry::kSeries));
+    const auto labels = parser.labels();
+    BOOST_TEST_REQUIRE(!labels);
+    BOOST_TEST(labels.error().message.starts_with("invalid metric name or label names: {"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(escapes) {
   BOOST_TEST([] { std::string s; AppendUnescaped(&s, "a\\\\b\\nc\\\"d\\x\\", true); return s; }() == "a\\b\nc\"d\\x\\");
   BOOST_TEST([] { std::string s; AppendUnescaped(&s, "a\\\"b\\\\n", false); return s; }() == "a\\\"b\\n");
