@@ -1,7 +1,9 @@
 // Collectors on trees made here, and what the exporter does around them.
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "../../testing.h"
 #include "base/time.h"
@@ -256,6 +258,21 @@ BOOST_AUTO_TEST_CASE(page_order) {
   std::string out;
   page.Print(&out);
   BOOST_TEST(out == "# HELP a A.\n# TYPE a untyped\na 0.1\n# HELP b_total B\\nC\\\\.\n# TYPE b_total counter\nb_total{x=\"a\\\"b\\\\c\\nd\"} 1e+06\n");
+}
+
+BOOST_AUTO_TEST_CASE(concurrent_scrapes) {
+  NodeOptions o;
+  for (std::string_view name : CollectorNames()) o.enabled.emplace_back(name);
+  auto e = NodeExporter::Make(o);
+  BOOST_REQUIRE(e);
+  std::atomic<int> good{0};
+  std::vector<std::thread> scrapes;
+  for (int i = 0; i < 4; ++i)
+    scrapes.emplace_back([&] {
+      for (int n = 0; n < 10; ++n) good += PageOf(**e).find("node_scrape_collector_success{collector=\"filesystem\"} 1") != std::string::npos;
+    });
+  for (std::thread& t : scrapes) t.join();
+  BOOST_TEST(good == 40);
 }
 
 BOOST_AUTO_TEST_CASE(live_machine) {

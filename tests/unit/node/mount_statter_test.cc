@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -15,14 +16,15 @@ using namespace prom::node;
 
 namespace {
 
+// Copies share their state: a blocked thread may outlive the test's scope.
 class Mounts {
  public:
-  MountStatter::StatFunction Function() {
-    return [this](const std::string& path, struct statfs* out) {
-      ++calls;
+  MountStatter::StatFunction Function() const {
+    return [s = state_](const std::string& path, struct statfs* out) {
+      ++s->calls;
       if (path.starts_with("/dead")) {
-        std::unique_lock lock(mutex_);
-        released_.wait(lock, [this] { return open_; });
+        std::unique_lock lock(s->mutex);
+        s->released.wait(lock, [&s] { return s->open; });
       }
       if (path == "/error") return EACCES;
       out->f_blocks = path.size();
@@ -30,16 +32,20 @@ class Mounts {
     };
   }
   void Release() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    released_.notify_all();
+    std::lock_guard lock(state_->mutex);
+    state_->open = true;
+    state_->released.notify_all();
   }
-  std::atomic<int> calls{0};
+  int calls() const { return state_->calls; }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable released_;
-  bool open_ = false;
+  struct State {
+    std::mutex mutex;
+    std::condition_variable released;
+    bool open = false;
+    std::atomic<int> calls{0};
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 std::int64_t In(int ms) { return SystemClock().MonotonicNs() + ms * 1'000'000ll; }
@@ -66,7 +72,7 @@ BOOST_AUTO_TEST_CASE(healthy_mounts_use_one_thread) {
     BOOST_TEST(got[2].error == EACCES);
     BOOST_TEST(!got[2].stuck);
   }
-  BOOST_TEST(mounts.calls == 300);
+  BOOST_TEST(mounts.calls() == 300);
   BOOST_TEST(statter.threads() == 1);
   BOOST_TEST(statter.Run({}, In(0)).empty());
 }
@@ -83,13 +89,13 @@ BOOST_AUTO_TEST_CASE(a_dead_mount_costs_one_thread_and_one_wait) {
   BOOST_TEST(!got[1].stuck);  // answered by a second thread
   BOOST_TEST(got[2].stat.f_blocks == 5u);
   // From now on nobody waits, and nobody asks again.
-  const int calls = mounts.calls;
+  const int calls = mounts.calls();
   for (int i = 0; i < 1000; ++i) {
     got = statter.Run({"/dead", "/"}, In(5000));
     BOOST_REQUIRE(got[0].stuck);
     BOOST_REQUIRE(!got[1].stuck);
   }
-  BOOST_TEST(mounts.calls == calls + 1000);
+  BOOST_TEST(mounts.calls() == calls + 1000);
   BOOST_TEST(statter.threads() <= 2);
   // The server comes back.
   mounts.Release();
@@ -127,19 +133,21 @@ BOOST_AUTO_TEST_CASE(concurrent_scrapes_share_a_call) {
   Mounts mounts;
   MountStatter statter(4, mounts.Function());
   std::vector<std::thread> scrapes;
-  for (int i = 0; i < 4; ++i) scrapes.emplace_back([&] { BOOST_TEST(statter.Run({"/dead"}, In(200))[0].stuck); });
+  std::atomic<int> stuck{0};  // Boost.Test's macros are for one thread
+  for (int i = 0; i < 4; ++i) scrapes.emplace_back([&] { stuck += statter.Run({"/dead"}, In(200))[0].stuck; });
   for (std::thread& t : scrapes) t.join();
-  BOOST_TEST(mounts.calls == 1);
+  BOOST_TEST(stuck == 4);
+  BOOST_TEST(mounts.calls() == 1);
   mounts.Release();
 }
 
 BOOST_AUTO_TEST_CASE(ends_without_waiting_for_the_dead) {
-  auto mounts = std::make_shared<Mounts>();  // outlives the test's scope in the blocked thread
+  Mounts mounts;
   const std::int64_t begin = SystemClock().MonotonicNs();
   {
-    MountStatter statter(1, [mounts, f = mounts->Function()](const std::string& path, struct statfs* out) { return f(path, out); });
+    MountStatter statter(1, mounts.Function());
     BOOST_TEST(statter.Run({"/dead"}, In(20))[0].stuck);
   }
   BOOST_TEST((SystemClock().MonotonicNs() - begin) / 1'000'000 < 1000);
-  mounts->Release();
+  mounts.Release();
 }
