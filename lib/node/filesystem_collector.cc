@@ -28,6 +28,7 @@ class FilesystemCollector : public Collector {
  public:
   static Result<std::unique_ptr<Collector>> Make(const NodeOptions& options) {
     auto c = std::make_unique<FilesystemCollector>(options);
+    MutexLock lock(c->mutex_);
     PROM_ASSIGN(c->mount_filter_, DeviceFilter::Make(options.mount_points, "collector.filesystem.mount-points"));
     PROM_ASSIGN(c->type_filter_, DeviceFilter::Make(options.fs_types, "collector.filesystem.fs-types"));
     return std::unique_ptr<Collector>(std::move(c));
