@@ -91,7 +91,7 @@ class StreamTextReader {
   Result<void> TakeDirective(std::string_view line);
   Result<void> TakeHistogram(std::string_view series, std::string_view time, std::string_view fields);
   Result<void> TakeExemplar(std::string_view series, std::string_view rest);
-  Result<void> ChangeMetadata(const std::string& metric, unsigned line, const std::function<void(Metadata*)>& change);
+  Result<void> ChangeMetadata(const std::string& metric, int line, const std::function<void(Metadata*)>& change);
   Result<void> EndPage(std::uint64_t sequence);
   Result<void> FlushMetadata();
   Result<void> Emit(std::uint32_t series, std::int64_t t_ms, double v);
@@ -127,7 +127,7 @@ class StreamTextReader {
   } start_;
   std::map<std::string, Metadata, std::less<>> metadata_;
   std::string pending_metric_;  // its metadata has changed and was not passed on yet
-  unsigned pending_lines_ = 0;
+  int pending_line_ = 0;  // of it, the last kind of line
   bool metadata_pending_ = false;
 };
 

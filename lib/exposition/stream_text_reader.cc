@@ -375,15 +375,12 @@ Result<void> StreamTextReader::TakeComment(std::string_view line) {
   return ChangeMetadata(metric, entry == Entry::kHelp ? 1 : 4, [&](Metadata* m) { (entry == Entry::kHelp ? m->help : m->unit) = text; });
 }
 
-// What the lines of one metric say together is passed on as one; `line` is a bit for
-// the kind of line, and the second of a kind begins anew.
-Result<void> StreamTextReader::ChangeMetadata(const std::string& metric, unsigned line, const std::function<void(Metadata*)>& change) {
-  if (metadata_pending_ && (metric != pending_metric_ || (pending_lines_ & line) != 0)) PROM_TRY(FlushMetadata());
-  if (!metadata_pending_) {
-    pending_metric_ = metric;
-    pending_lines_ = 0;
-  }
-  pending_lines_ |= line;
+// What the lines of one metric say together is passed on as one, as long as they come
+// in the order of a writer, HELP 1, TYPE 2, #@type 3, UNIT 4; otherwise `line` begins anew.
+Result<void> StreamTextReader::ChangeMetadata(const std::string& metric, int line, const std::function<void(Metadata*)>& change) {
+  if (metadata_pending_ && (metric != pending_metric_ || line <= pending_line_)) PROM_TRY(FlushMetadata());
+  if (!metadata_pending_) pending_metric_ = metric;
+  pending_line_ = line;
   if (metadata_.size() >= kMaxMetadata && metadata_.find(pending_metric_) == metadata_.end()) metadata_.clear();
   const auto [it, is_new] = metadata_.try_emplace(pending_metric_);
   const Metadata before = it->second;
@@ -414,7 +411,7 @@ Result<void> StreamTextReader::TakeDirective(std::string_view line) {
     if (ParsePieces("# HELP ", name, " x\n") != Entry::kHelp || type == MetricType::kUnknown) return Refuse("bad type directive: " + Quote(rest));
     std::string metric;
     AppendUnescaped(&metric, piece_parser_.metric(), true);
-    return ChangeMetadata(metric, 8, [&](Metadata* m) { m->type = type; });
+    return ChangeMetadata(metric, 3, [&](Metadata* m) { m->type = type; });
   }
   if (word != "stale" && word != "value" && word != "start" && word != "histogram" && word != "exemplar") {
     return Refuse("unknown directive " + Quote(word.substr(0, 100)));
