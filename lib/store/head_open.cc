@@ -39,6 +39,38 @@ Result<void> ZeroTail(File& file, std::uint64_t from) {
   return from < size ? file.Sync() : Result<void>();
 }
 
+// The groups that count, oldest first. The newest one whose commit counts leads back
+// to the others; copies that a refused commit left are on no chain. Where one is
+// damaged and the log still has what it held (`in_log(group before, group)`), it had
+// not reached the disk: it and what came after are taken from the log instead.
+template <typename Committed, typename InLog>
+std::vector<const ScannedGroup*> Chain(const std::vector<const ScannedGroup*>& groups, Committed committed, InLog in_log) {
+  std::vector<const ScannedGroup*> chain;
+  auto it = groups.rbegin();
+  while (it != groups.rend() && !committed(**it)) ++it;
+  std::vector<bool> gap;  // between chain[i] and the one before it
+  while (it != groups.rend()) {
+    chain.push_back(*it);
+    const Position prev = (*it)->header.prev;
+    const ScannedGroup* after = *it;
+    const auto linked = std::find_if(it, groups.rend(), [&](const ScannedGroup* g) { return g->at == prev; });
+    gap.push_back(prev.valid() && linked == groups.rend());
+    if (!prev.valid()) break;
+    it = linked;
+    if (linked == groups.rend())  // its header is gone; the next older one that fits
+      it = std::find_if(groups.rbegin(), groups.rend(), [&](const ScannedGroup* g) { return g->header.seq < after->header.seq && committed(*g); });
+  }
+  std::vector<const ScannedGroup*> out;
+  for (std::size_t i = chain.size(); i-- > 0;) {
+    if ((gap[i] || !chain[i]->intact) && in_log(out.empty() ? nullptr : out.back(), chain[i])) break;
+    out.push_back(chain[i]);
+  }
+  return out;
+}
+
+// Numbers that an earlier process may have used for batches nobody saw are passed over.
+constexpr std::uint64_t kSequenceGap = 1u << 20;
+
 }  // namespace
 
 std::string EpochDir(const std::string& data_dir, std::uint64_t epoch) {
@@ -160,8 +192,7 @@ Result<void> HeadWriter::OpenFiles(bool trusted) {
     min_t_ = std::min(min_t_, loose_min_);
     max_t_ = std::max(max_t_, loose_max_);
   }
-  next_seq_ = std::max(next_seq_, control_->committed_seq() + 1);
-  durable_seq_ = 0;
+  next_seq_ = std::max(next_seq_, control_->committed_seq() + (segment_ == 0 ? 1 : kSequenceGap));
   return {};
 }
 
@@ -391,8 +422,21 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
   loose_max_ = kMinTimeMs;
   // Same boot: what was published is all there, and nothing else counts.
   const std::uint64_t published = control_->committed_seq();
-  const LogScan log = same_boot ? ScanLogs(logs_, published, published) : ScanLogs(logs_, ~std::uint64_t{0}, 0);
-  const std::uint64_t groups_until = std::max({log.last_seq, log.durable, same_boot ? published : 0});
+  std::vector<LooseSample> named;
+  const KnownRecord known = [&](const RecordView& r) {
+    if (r.type == RecordType::kRow) {
+      const RowView row = ParseRow(r);
+      return row.layout < layouts_.size() && row.columns <= layouts_[row.layout].series.size();
+    }
+    Position prev;
+    named.clear();
+    return ParseLoose(r, &named, &prev) && std::all_of(named.begin(), named.end(), [&](const LooseSample& s) { return s.series < series_.size(); });
+  };
+  const LogScan log = same_boot ? ScanLogs(logs_, published, published, known) : ScanLogs(logs_, ~std::uint64_t{0}, 0, known);
+  // A group counts when its commit does; one from before the log begins when the chain leads to it.
+  const auto committed_group = [&](const ScannedGroup& g) {
+    return log.commits.empty() ? same_boot : g.header.seq < log.commits.front() || std::binary_search(log.commits.begin(), log.commits.end(), g.header.seq);
+  };
   const ChunkScan chunks = ScanChunks(chunks_);
   for (const ScanDamage& d : log.damage)
     Warn(dir_ + "/log-" + std::to_string(d.file) + ": byte " + std::to_string(d.offset) + ": " + std::to_string(d.size) + " bytes are not a record");
@@ -401,11 +445,10 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
 
   std::vector<std::vector<const ScannedRecord*>> rows(layouts_.size());
   for (const ScannedRecord& r : log.rows)
-    if (r.layout < layouts_.size() && r.columns <= layouts_[r.layout].series.size()) rows[r.layout].push_back(&r);
+    rows[r.layout].push_back(&r);
   std::vector<std::vector<const ScannedGroup*>> groups(layouts_.size());
   std::vector<const ScannedGroup*> loose_groups;
   for (const ScannedGroup& g : chunks.groups) {
-    if (g.header.seq > groups_until) continue;  // of a commit that did not reach the disk as a whole
     if (g.header.kind == GroupKind::kLoose) loose_groups.push_back(&g);
     else if (g.header.layout < layouts_.size()) groups[g.header.layout].push_back(&g);
   }
@@ -417,14 +460,10 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
     layout.group = {};
     layout.min_t = kMaxTimeMs;
     layout.max_t = layout.last_t = kMinTimeMs;
-    // Groups count up to the first whose rows the log still has and that is not whole:
-    // that one and what was sealed behind it had not reached the disk.
-    for (const ScannedGroup* g : groups[id]) {
-      if (g->header.min_t <= layout.last_t) continue;  // a second copy, of a seal that was tried again
-      if (!g->intact || g->header.prev != layout.group) {
-        const bool in_log = std::any_of(rows[id].begin(), rows[id].end(), [&](const ScannedRecord* r) { return r->t > layout.last_t && r->t <= g->header.max_t; });
-        if (in_log) break;
-      }
+    for (const ScannedGroup* g : Chain(groups[id], committed_group, [&](const ScannedGroup* before, const ScannedGroup* g) {
+           const std::int64_t from = before != nullptr ? before->header.max_t : kMinTimeMs;
+           return std::any_of(rows[id].begin(), rows[id].end(), [&](const ScannedRecord* r) { return r->t > from && r->t <= g->header.max_t; });
+         })) {
       layout.group = g->at;
       layout.min_t = std::min(layout.min_t, g->header.min_t);
       layout.max_t = layout.last_t = g->header.max_t;
@@ -440,12 +479,10 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
     }
   }
   std::uint64_t sealed_seq = 0;
-  for (const ScannedGroup* g : loose_groups) {
-    if (g->header.seq < sealed_seq) continue;
-    if (!g->intact || g->header.prev != loose_group_) {
-      const bool in_log = std::any_of(log.loose.begin(), log.loose.end(), [&](const ScannedRecord& r) { return r.seq > sealed_seq && r.seq <= g->header.seq; });
-      if (in_log) break;
-    }
+  for (const ScannedGroup* g : Chain(loose_groups, committed_group, [&](const ScannedGroup* before, const ScannedGroup* g) {
+         const std::uint64_t from = before != nullptr ? before->header.seq : 0;
+         return std::any_of(log.loose.begin(), log.loose.end(), [&](const ScannedRecord& r) { return r.seq > from && r.seq <= g->header.seq; });
+       })) {
     loose_group_ = g->at;
     old_loose_groups_.push_back(g->at);
     sealed_seq = g->header.seq;
@@ -493,7 +530,7 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
     else if (entry == kExtentEntry) extent_slot_ = best;
     else layouts_[entry - kFirstLayoutEntry].newest_slot = best;
   }
-  const std::uint64_t seq = newest + 1;
+  const std::uint64_t seq = newest + kSequenceGap;
   next_seq_ = seq;
   HeadBatch nothing;
   Stage(&nothing);
@@ -517,6 +554,8 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
   PROM_TRY(wipe(kLooseEntry, loose_slot_));
   PROM_TRY(wipe(kExtentEntry, extent_slot_));
   for (std::uint32_t id = 0; id < layouts_.size(); ++id) PROM_TRY(wipe(kFirstLayoutEntry + id, layouts_[id].newest_slot));
+  // Batches of older segments that were not taken now must not be later, when more is known to be synced.
+  PROM_TRY(StartSegment(log.last_seq));
   PROM_TRY(LogEmptyCommit(seq));
   log_offset_ += kCommitRecordBytes;
   logged_seq_ = seq;

@@ -14,13 +14,13 @@ Result<std::shared_ptr<File>> HeadWriter::CreateFile(const std::string& name, st
   return std::shared_ptr<File>(std::move(file));
 }
 
-Result<void> HeadWriter::StartSegment() {
+Result<void> HeadWriter::StartSegment(std::uint64_t valid_seq) {
   PROM_ASSIGN(auto file, CreateFile("log-" + std::to_string(segment_ + 1), kLogMagic));
   // What older segments hold behind the newest published batch is void: a writer
   // that was killed may have left a batch there that nobody saw.
   char record[kSegmentRecordBytes] = {};
   InitRecord(record, RecordType::kSegment, 0, kSegmentRecordBytes);
-  StoreLe<std::uint64_t>(record + kRecordHead, control_->committed_seq());
+  StoreLe<std::uint64_t>(record + kRecordHead, valid_seq);
   FinishRecord(record, control_->committed_seq());
   PROM_TRY(file->WriteAt(kFileHeaderSize, {record, sizeof record}));
   if (log_file_ != nullptr && log_dirty_ && !log_failed_) older_dirty_.push_back(log_file_);

@@ -493,7 +493,7 @@ Result<void> HeadWriter::WriteCommit(std::uint64_t seq) {
     const std::size_t body = log.size();
     if (body > options_.max_batch_bytes) return Error{Errc::kLimit, "batch of " + std::to_string(body) + " bytes is over the limit of " + std::to_string(options_.max_batch_bytes)};
     AppendCommitRecord(&log, records, seq);
-    if (log_file_ == nullptr || log_failed_ || log_offset_ + log.size() > options_.segment_bytes) PROM_TRY(StartSegment());
+    if (log_file_ == nullptr || log_failed_ || log_offset_ + log.size() > options_.segment_bytes) PROM_TRY(StartSegment(control_->committed_seq()));
     Link(&log, loose, seq);
     PROM_TRY(log_file_->WriteAt(log_offset_, log));
     log_dirty_ = true;
@@ -525,7 +525,7 @@ void HeadWriter::AppendCommitRecord(std::string* log, std::uint32_t records, std
 
 // A commit that only seals: after a power cut its groups count because the log has its number.
 Result<void> HeadWriter::LogEmptyCommit(std::uint64_t seq) {
-  if (log_file_ == nullptr || log_failed_) PROM_TRY(StartSegment());
+  if (log_file_ == nullptr || log_failed_) PROM_TRY(StartSegment(control_->committed_seq()));
   std::string record;
   AppendCommitRecord(&record, 0, seq);
   PROM_TRY(log_file_->WriteAt(log_offset_, record));

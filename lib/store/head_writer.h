@@ -172,7 +172,7 @@ class HeadWriter {
   std::optional<std::uint32_t> SlotIn(std::uint32_t layout, std::uint32_t series) const;
 
   Result<std::shared_ptr<File>> CreateFile(const std::string& name, std::string_view magic);
-  Result<void> StartSegment();
+  Result<void> StartSegment(std::uint64_t valid_seq);  // older segments' batches above it are void
   Result<void> StartChunks();
   Result<void> WriteDefinitions();
   Result<void> WriteCommit(std::uint64_t seq);

@@ -30,7 +30,7 @@ struct FileScan {
   std::uint64_t base_seq = std::numeric_limits<std::uint64_t>::max();  // older files' batches above this are void
 };
 
-FileScan ScanLog(std::uint32_t number, const MappedFile& file, std::vector<ScanDamage>* damage) {
+FileScan ScanLog(std::uint32_t number, const MappedFile& file, const KnownRecord& known, std::vector<ScanDamage>* damage) {
   FileScan out;
   const std::string_view bytes = file.From(0);
   FileScan::Batch batch;
@@ -68,6 +68,7 @@ FileScan ScanLog(std::uint32_t number, const MappedFile& file, std::vector<ScanD
       close();
       continue;
     }
+    if (known && !known(*r)) continue;
     ++records;
     size += r->size;
     ScannedRecord s;
@@ -91,12 +92,12 @@ FileScan ScanLog(std::uint32_t number, const MappedFile& file, std::vector<ScanD
 
 }  // namespace
 
-LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t durable) {
+LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t durable, const KnownRecord& known) {
   LogScan out;
   std::vector<FileScan> files;
   for (const auto& [number, file] : logs) {
     if (file == nullptr) continue;
-    files.push_back(ScanLog(number, *file, &out.damage));
+    files.push_back(ScanLog(number, *file, known, &out.damage));
   }
   std::uint64_t limit = max_seq;
   for (auto it = files.rbegin(); it != files.rend(); ++it) {
@@ -112,6 +113,7 @@ LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t
       first = false;
       if (b.seq > durable && (!b.whole || !follows)) return out;
       out.last_seq = b.seq;
+      out.commits.push_back(b.seq);
       out.rows.insert(out.rows.end(), b.rows.begin(), b.rows.end());
       out.loose.insert(out.loose.end(), b.loose.begin(), b.loose.end());
     }

@@ -36,6 +36,7 @@ struct LogScan {
   std::vector<ScannedRecord> rows;   // of batches that count, in the order they were written
   std::vector<ScannedRecord> loose;  // kLoose and kHistogram
   std::uint64_t last_seq = 0;        // of the newest batch that counts
+  std::vector<std::uint64_t> commits;  // sequences of the batches that count, ascending
   std::uint64_t durable = 0;         // all up to here had reached the disk
   std::vector<ScanDamage> damage;
 };
@@ -44,8 +45,10 @@ using NumberedFiles = std::map<std::uint32_t, std::shared_ptr<MappedFile>>;
 // Of batches that are known to have reached the disk (up to `durable`, or to what a
 // commit record says) every record that holds counts: damage costs what it hit. Behind
 // them counts an unbroken row of whole batches, since pages reach the disk in any
-// order. Batches above `max_seq` are left out.
-LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t durable);
+// order. Batches above `max_seq` are left out. A record that `known` denies (it names
+// a series or layout whose definition was lost) counts as damaged.
+using KnownRecord = std::function<bool(const RecordView&)>;
+LogScan ScanLogs(const NumberedFiles& logs, std::uint64_t max_seq, std::uint64_t durable, const KnownRecord& known = {});
 
 struct ScannedGroup {
   Position at;

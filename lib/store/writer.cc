@@ -131,8 +131,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
     }
     head_ = closed_.back();
     closed_.pop_back();
-    head_->set_next_seq(control_->committed_seq() + 1);
-    const std::int64_t start = manifest_.epochs.back().start_ms;
+        const std::int64_t start = manifest_.epochs.back().start_ms;
     const std::int64_t anchor = start != 0 ? start : head_->max_t();
     if (anchor != kMinTimeMs) window_end_ = AlignDown(anchor, options_.block_ms) + options_.block_ms;
   }
