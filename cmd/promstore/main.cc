@@ -130,6 +130,8 @@ int Flush() {
   return 0;
 }
 
+void Warn(std::string_view w) { std::fprintf(stderr, "promstore: warning: %.*s\n", static_cast<int>(w.size()), w.data()); }
+
 // What several commands share, as given.
 struct Flags {
   std::string data = "data", retention_time = "15d", retention_size = "0", fsync = "1s", window = "0s", run_dir;
@@ -239,7 +241,7 @@ int Append(const Flags& flags) {
   options.on_refused_line = [&](std::uint64_t line, std::string_view reason) {
     if (++refused <= kMaxShown) std::fprintf(stderr, "promstore: line %llu: %.*s\n", static_cast<unsigned long long>(line), static_cast<int>(reason.size()), reason.data());
   };
-  options.on_warning = [](std::string_view w) { std::fprintf(stderr, "promstore: warning: %.*s\n", static_cast<int>(w.size()), w.data()); };
+  options.on_warning = Warn;
   prom::Signals signals;
   options.signals = &signals;
   prom::store::AppendSummary s;
@@ -265,13 +267,17 @@ int Dump(const Flags& flags) {
     *out = *t;
   }
   options.binary = flags.binary;
-  options.on_warning = [](std::string_view w) { std::fprintf(stderr, "promstore: warning: %.*s\n", static_cast<int>(w.size()), w.data()); };
+  options.on_warning = Warn;
   auto dir = prom::store::DataDir::Open(prom::SystemIo(), flags.data);
   if (!dir) return Fail(dir.error());
-  auto source = (*dir)->Snapshot();
-  if (!source) return Fail(source.error());
+  auto parts = (*dir)->OpenParts();
+  if (!parts) return Fail(parts.error());
   prom::store::DumpSummary summary;
-  if (auto done = prom::store::Dump(**source, options, WriteOut, &summary); !done) return Fail(done.error());
+  if (auto done = prom::store::Dump(*prom::store::DataDir::Merge(**parts), options, WriteOut, &summary); !done) return Fail(done.error());
+  // Damage to what all series of a part share has no series to go with.
+  const auto shared = prom::store::SharedWarnings(**parts);
+  for (const std::string& w : shared) Warn(w);
+  summary.warnings += shared.size();
   if (const int failed = Flush(); failed != 0) return failed;
   return summary.warnings != 0 ? 3 : 0;
 }

@@ -1,82 +1,18 @@
 #include "scrape/store_output.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "base/strings.h"
 #include "exposition/stream_binary.h"
+#include "exposition/stream_socket.h"
 
 namespace prom::scrape {
 namespace {
 
 constexpr std::uint64_t kSpoolFileBytes = 32u << 20;
-
-// One connection to the ingest socket: bytes out, acknowledgements in.
-class Connection {
- public:
-  static Result<std::unique_ptr<Connection>> Open(const std::string& path, std::int64_t timeout_ms) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) return Error{Errc::kInvalid, path + ": too long for a socket's name (107 bytes)"};
-    std::memcpy(address.sun_path, path.data(), path.size());
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return ErrnoError("socket", path, errno);
-    auto out = std::unique_ptr<Connection>(new Connection(fd));
-    timeval limit{static_cast<time_t>(timeout_ms / 1000), static_cast<suseconds_t>(timeout_ms % 1000 * 1000)};
-    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return ErrnoError("connect", path, errno);
-    return out;
-  }
-  ~Connection() { ::close(fd_); }
-
-  Result<void> Send(std::string_view bytes) {
-    PROM_TRY(TakeReplies(0));  // a failure text says more than the EPIPE that follows it
-    while (!bytes.empty()) {
-      const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        const int error = errno;
-        PROM_TRY(TakeReplies(0));
-        return error == EAGAIN ? Error{Errc::kTimeout, "the store takes no more data"} : ErrnoError("send", "ingest socket", error);
-      }
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-  }
-
-  // Reads what is there, waiting up to wait_ms for the first byte. An error once the
-  // store has failed or gone.
-  Result<void> TakeReplies(int wait_ms) {
-    pollfd p{fd_, POLLIN, 0};
-    while (::poll(&p, 1, wait_ms) > 0) {
-      char buffer[4096];
-      const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
-      if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-      if (n <= 0) return Error{Errc::kUnavailable, "the store closed the connection"};
-      std::string failure;
-      PROM_TRY(replies_.Feed({buffer, static_cast<std::size_t>(n)}, [&](const StreamAck& ack) { acked_ = std::max(acked_, ack.sequence); },
-                             [&](const StreamFailure& f) { failure = f.message; }));
-      if (!failure.empty()) return Error{Errc::kUnavailable, "the store: " + failure};
-      wait_ms = 0;
-    }
-    return {};
-  }
-  std::uint64_t acked() const { return acked_; }
-
- private:
-  explicit Connection(int fd) : fd_(fd) {}
-  int fd_;
-  ReplyDecoder replies_;
-  std::uint64_t acked_ = 0;
-};
 
 // Counts commits, so that one knows what was sent and not acknowledged.
 class CountingEncoder : public StreamEncoder {
@@ -142,7 +78,7 @@ class StoreOutput::Impl {
 
   void TryConnect(bool* fresh) {
     next_try_ns_ = clock_.MonotonicNs() + options_.retry_ms * 1'000'000;
-    auto opened = Connection::Open(socket_, options_.send_timeout_ms);
+    auto opened = StreamSocket::Connect(socket_, options_.send_timeout_ms);
     if (!opened) {
       if (!away_logged_) LogWarn("scrape", "the store is away; samples wait on disk", {{"socket", socket_}, {"spool", spool_dir_}, {"err", opened.error().message}});
       away_logged_ = true;
@@ -264,7 +200,7 @@ class StoreOutput::Impl {
     if (auto done = decoder.Feed(bytes); !done && done.error().code == Errc::kUnsupported) return done;
     const std::uint64_t whole = decoder.offset_bytes();
     if (last.sequence == 0) return {};  // nothing in it
-    PROM_ASSIGN(auto connection, Connection::Open(socket_, options_.send_timeout_ms));
+    PROM_ASSIGN(auto connection, StreamSocket::Connect(socket_, options_.send_timeout_ms));
     PROM_TRY(connection->Send(std::string_view(bytes).substr(0, whole)));
     const std::int64_t end = clock_.MonotonicNs() + options_.send_timeout_ms * 1'000'000;
     while (connection->acked() < last.sequence) {
@@ -280,7 +216,7 @@ class StoreOutput::Impl {
   Gauge& connected_;
   Counter& lost_;
   Gauge& spooled_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<StreamSocket> connection_;
   std::unique_ptr<CountingEncoder> encoder_;
   std::unique_ptr<File> spool_;
   std::uint64_t spool_written_ = 0, spool_base_ = 0;

@@ -18,6 +18,7 @@ namespace prom::store {
 namespace {
 
 constexpr int kAcceptPauseMs = 100;     // when there are no descriptors left
+constexpr int kDrainMs = 300;           // stopping: for what producers have sent already
 constexpr int kLastAnswerMs = 200;      // given to a producer to take the last answer
 constexpr int kMaxRefusedTexts = 10;    // refused lines that are answered by number
 
@@ -213,6 +214,7 @@ void IngestServer::Serve(Connection& c) {
   };
   Result<void> done;
   bool ended = false;
+  std::int64_t stop_at_ns = 0;
   while (!ended && done) {
     pollfd fds[2] = {{c.fd, static_cast<short>(POLLIN | (answers.waiting() ? POLLOUT : 0)), 0}, {stop_fd_, POLLIN, 0}};
     const int ready = ::poll(fds, 2, options_.idle_page_ms);
@@ -222,29 +224,27 @@ void IngestServer::Serve(Connection& c) {
       ended = !answers.Send(c.fd);
       continue;
     }
-    if (fds[1].revents != 0) {
-      done = Error{Errc::kUnavailable, "the store is stopping"};
-      break;
-    }
-    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+    const bool stop = fds[1].revents != 0;
+    if (stop && stop_at_ns == 0) stop_at_ns = clock_.MonotonicNs() + std::int64_t{kDrainMs} * 1'000'000;
+    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && (!stop || clock_.MonotonicNs() < stop_at_ns)) {
       const ssize_t n = ::recv(c.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-      if (n < 0) {
-        ended = true;  // reset: what was committed stays, the rest never was
-        break;
-      }
+      if (n < 0) break;  // reset: what was committed stays, the rest never was
       if (n == 0) {
         done = settle(intake.Finish());
-        ended = true;
         break;
       }
       bytes_ += static_cast<std::uint64_t>(n);
       done = settle(intake.Feed({buffer.data(), static_cast<std::size_t>(n)}));
+    } else if (stop) {
+      done = settle(intake.Idle());
+      if (done) done = Error{Errc::kUnavailable, "the store is stopping"};
+      break;
     }
     if (!answers.Send(c.fd)) ended = true;
   }
   if (!done) {
-    const bool stopping = done.error().code == Errc::kUnavailable;
+    const bool stopping = stop_at_ns != 0;
     if (!stopping) {
       ++failed_;
       LogWarn("store", "ended a connection", {{"err", done.error().message}});

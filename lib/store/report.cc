@@ -111,6 +111,14 @@ Result<std::vector<PartReport>> ListParts(Io& io, DataDir& dir) {
   return ListOpened(io, dir.dir(), *parts);
 }
 
+std::vector<std::string> SharedWarnings(const DataDir::Parts& parts) {
+  std::vector<std::string> out = parts.warnings;
+  for (const auto& epoch : parts.epochs)
+    if (epoch.snapshot != nullptr)
+      for (const std::string& w : epoch.snapshot->warnings()) out.push_back(w);
+  return out;
+}
+
 Result<DirReport> Inspect(Io& io, DataDir& dir) {
   PROM_ASSIGN(const auto parts, dir.OpenParts());
   DirReport r;
@@ -121,10 +129,7 @@ Result<DirReport> Inspect(Io& io, DataDir& dir) {
   r.writer_pid = LivingWriter(io, control);
   r.clean = control.clean();
   r.tombstones = parts->tombstones.size();
-  r.warnings = parts->warnings;
-  for (const auto& epoch : parts->epochs)
-    if (epoch.snapshot != nullptr)
-      for (const std::string& w : epoch.snapshot->warnings()) r.warnings.push_back(w);
+  r.warnings = SharedWarnings(*parts);
   if (auto free = io.FreeBytes(dir.dir())) r.free_bytes = *free;
   const auto all = DataDir::Merge(*parts);
   if (auto selection = all->Select({}, kMinTimeMs, kMaxTimeMs)) r.series = (*selection)->size();
