@@ -201,6 +201,7 @@ Result<void> HeadWriter::LoadSeries(std::uint64_t end) {
   PROM_ASSIGN(auto map, MappedFile::Open(io_, path, 1u << 20));
   std::string_view bytes = map->From(0);
   if (end != 0) bytes = bytes.substr(0, std::min<std::uint64_t>(end, bytes.size()));
+  series_.SetFile(map, bytes.size());  // the table hashes label sets again when it grows
   std::uint64_t at = kFileHeaderSize, good = at;
   bool lost = false;
   while (at + kSeriesHeaderBytes <= bytes.size()) {

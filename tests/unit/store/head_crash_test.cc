@@ -241,9 +241,10 @@ BOOST_AUTO_TEST_CASE(head_kill_9) {
         if (!std::filesystem::exists(data + "/CURRENT") || !std::filesystem::exists(data + "/manifest-1")) continue;
         auto heads = OpenHeads(data);
         if (!heads) {
-          std::fprintf(stderr, "reader: %s\n", heads.error().message.c_str());
           // Between the page and the first manifest, and at no other time, there is nothing to read.
-          if (least != 0 || heads.error().code != Errc::kNotFound) status = 10;
+          if (least == 0 && heads.error().code == Errc::kNotFound) continue;
+          std::fprintf(stderr, "reader: %s\n", heads.error().message.c_str());
+          status = 10;
           continue;
         }
         Content got;

@@ -340,6 +340,39 @@ BOOST_AUTO_TEST_CASE(head_reopens_and_goes_on) {
   BOOST_TEST(std::count_if(entries->begin(), entries->end(), [](const DirEntry& e) { return e.name.starts_with("log-"); }) <= 4);
 }
 
+BOOST_AUTO_TEST_CASE(head_many_series_are_found_again) {
+  prom::testing::TempDir dir;
+  FixedClock clock;
+  Content want;
+  for (int life = 0; life < 3; ++life) {
+    WriterOptions options = Quiet();
+    if (life == 2) options.boot_id = "another";
+    auto writer = Writer::Open(SystemIo(), clock, dir.path(), options);
+    REQUIRE_OK(writer);
+    auto a = (*writer)->NewAppender();
+    const int n = 6000 + life * 3000;
+    Define(*a, "s", n);
+    std::vector<double> values;
+    for (int i = 0; i < n; ++i) {
+      values.push_back(i * 2 + life);
+      want[Series("s", i).ToString()][kT0 + life * 1000] = Bits(values.back());
+    }
+    REQUIRE_OK(a->Row(0, kT0 + life * 1000, values, {}));
+    REQUIRE_OK(a->Commit(1));
+    BOOST_TEST((*writer)->counters().series == static_cast<std::uint64_t>(n));
+    REQUIRE_OK((*writer)->Maintain());  // makes index segments
+    BOOST_TEST((ReadHeads(dir.path()) == want), "life " << life);
+    auto heads = OpenHeads(dir.path());
+    REQUIRE_OK(heads);
+    for (const char* i : {"0", "5999", "6000", "11999"}) {
+      Content one;
+      std::vector<std::string> warnings;
+      REQUIRE_OK(ReadAll(*heads->front(), &one, &warnings, {Matcher::Equal("i", i), Matcher::Equal("__name__", "s")}));
+      BOOST_TEST(one.size() == (std::atoi(i) < n ? 1u : 0u), i);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(head_rollover_and_compaction) {
   prom::testing::TempDir dir;
   FixedClock clock(kT0);
