@@ -14,7 +14,8 @@ BOOST_AUTO_TEST_CASE(parse_duration) {
       BOOST_TEST(*got == row.want_ms);
     }
   for (const char* in : {"", "5", "1x", "m5", "1.5d", "1h1h", "1s1h", "-1h", "1m 5s", "294y"}) BOOST_TEST_CONTEXT("in=" << in) BOOST_TEST(!ParseDuration(in));
-  BOOST_TEST(ParseDuration("1.5d").error().message == "not a valid duration string: \"1.5d\"");
+  BOOST_TEST(ParseDuration("1.5d").error().message == "unknown unit \".\" in duration \"1.5d\"");
+  BOOST_TEST(ParseDuration("d").error().message == "not a valid duration string: \"d\"");
   BOOST_TEST(ParseDuration("").error().message == "empty duration string");
   BOOST_TEST(ParseDuration("294y").error().message == "duration out of range");
 }
