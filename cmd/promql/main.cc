@@ -4,13 +4,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "api/open_data.h"
 #include "api/serve.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "base/strings.h"
 #include "promql/output/render.h"
 #include "promql/script_runner.h"
-#include "store/data_dir.h"
 
 namespace {
 
@@ -90,6 +90,7 @@ promql::RenderOptions Screen() {
   promql::RenderOptions out;
   winsize size{};
   if (::isatty(STDOUT_FILENO) != 0) {
+    out.fit = true;
     out.colour = std::getenv("NO_COLOR") == nullptr;
     if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) {
       out.width = size.ws_col;
@@ -215,7 +216,7 @@ int Run(const Options& o) {
     std::fprintf(stderr, "promql: want an expression (see --help)\n");
     return 2;
   }
-  auto dir = store::DataDir::Open(SystemIo(), o.data);
+  auto dir = api::OpenDataDir(o.data);
   if (!dir) return Fail(dir.error());
   auto snapshot = (*dir)->Snapshot();
   if (!snapshot) return Fail(snapshot.error());

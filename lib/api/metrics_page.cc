@@ -24,6 +24,13 @@ Rule RuleOf(std::string_view family) {
   return Rule::kSum;
 }
 
+// Histograms and summaries have samples named after their family.
+bool IsOf(std::string_view metric, std::string_view family) {
+  if (!metric.starts_with(family)) return false;
+  metric.remove_prefix(family.size());
+  return metric.empty() || metric == "_bucket" || metric == "_sum" || metric == "_count";
+}
+
 void AddSample(Family* family, Rule rule, std::string_view series, std::string_view value) {
   const auto [it, fresh] = family->by_series.emplace(series, family->samples.size());
   if (fresh) {
@@ -49,7 +56,7 @@ std::string MergeMetricPages(const std::vector<std::string>& pages) {
       if (line[0] == '#') {
         // "# HELP name text" or "# TYPE name type"
         const auto words = Split(line, ' ');
-        if (words.size() < 3) continue;
+        if (words.size() < 3 || (words[1] != "HELP" && words[1] != "TYPE")) continue;
         if (family == nullptr || name != words[2]) {
           name = words[2];
           family = &families[name];
@@ -62,7 +69,14 @@ std::string MergeMetricPages(const std::vector<std::string>& pages) {
         continue;
       }
       const std::size_t space = line.rfind(' ');
-      if (space == std::string_view::npos || family == nullptr) continue;
+      if (space == std::string_view::npos) continue;
+      // A sample without HELP and TYPE of its own must not land in the family before it.
+      const std::string_view metric = line.substr(0, line.find_first_of("{ "));
+      if (family == nullptr || !IsOf(metric, name)) {
+        name = metric;
+        family = &families[name];
+        keep_head = false;
+      }
       AddSample(family, RuleOf(name), line.substr(0, space), line.substr(space + 1));
     }
   }

@@ -23,9 +23,6 @@ using net::HttpResponse;
 
 constexpr std::int64_t kMaxPoints = 11000;
 constexpr std::size_t kMaxAnnotations = 10;
-// Upstream's minTime and maxTime of the metadata endpoints.
-constexpr std::int64_t kApiMinTime = kMinTimeMs / 1000 + 62135596801ll * 1000;
-constexpr std::int64_t kApiMaxTime = kMaxTimeMs / 1000 - 62135596801ll * 1000;
 
 struct ErrorKind {
   std::string_view name;
@@ -66,18 +63,17 @@ void AppendAnnotations(std::string* out, std::string_view key, std::string_view 
   out->push_back(']');
 }
 
-// {"status":"success","data":<data>...}
-HttpResponse Succeed(std::string data, const std::vector<std::string>& warnings = {}, const std::vector<std::string>& infos = {}) {
-  std::string out = "{\"status\":\"success\",\"data\":";
-  out += data;
+// An answer is built in one string, since it may be large: kSuccess, the data, and Succeed closes it.
+constexpr std::string_view kSuccess = "{\"status\":\"success\",\"data\":";
+HttpResponse Succeed(std::string out, const std::vector<std::string>& warnings = {}, const std::vector<std::string>& infos = {}) {
   AppendAnnotations(&out, "warnings", "warning", warnings);
   AppendAnnotations(&out, "infos", "info", infos);
   out.push_back('}');
   return HttpResponse::Json(200, std::move(out));
 }
 
-std::string StringsJson(const std::vector<std::string>& strings) {
-  std::string out;
+std::string StringsAnswer(const std::vector<std::string>& strings) {
+  std::string out(kSuccess);
   JsonWriter json(&out);
   json.BeginArray();
   for (const std::string& s : strings) json.String(s);
@@ -86,43 +82,6 @@ std::string StringsJson(const std::vector<std::string>& strings) {
 }
 
 constexpr std::string_view kTruncated = "results truncated due to limit";
-
-// "U__" names: what is not a legacy character is _<hex>_, "_" is "__" (upstream's value escaping).
-std::string UnescapeLabelName(std::string_view name) {
-  if (!name.starts_with("U__")) return std::string(name);
-  std::string out;
-  std::string_view rest = name.substr(3);
-  for (std::size_t i = 0; i < rest.size();) {
-    if (rest[i] != '_') {
-      out.push_back(rest[i++]);
-      continue;
-    }
-    if (i + 1 < rest.size() && rest[i + 1] == '_') {
-      out.push_back('_');
-      i += 2;
-      continue;
-    }
-    const std::size_t end = rest.find('_', i + 1);
-    if (end == std::string_view::npos || end == i + 1 || end - i > 7) return std::string(name);
-    std::uint32_t cp = 0;
-    for (char c : rest.substr(i + 1, end - i - 1)) {
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-      if (digit < 0) return std::string(name);
-      cp = cp * 16 + static_cast<std::uint32_t>(digit);
-    }
-    if (cp < 0x80) {
-      out.push_back(static_cast<char>(cp));
-    } else if (cp < 0x800) {
-      out += {static_cast<char>(0xc0 | cp >> 6), static_cast<char>(0x80 | (cp & 63))};
-    } else if (cp < 0x10000) {
-      out += {static_cast<char>(0xe0 | cp >> 12), static_cast<char>(0x80 | (cp >> 6 & 63)), static_cast<char>(0x80 | (cp & 63))};
-    } else {
-      out += {static_cast<char>(0xf0 | cp >> 18), static_cast<char>(0x80 | (cp >> 12 & 63)), static_cast<char>(0x80 | (cp >> 6 & 63)), static_cast<char>(0x80 | (cp & 63))};
-    }
-    i = end + 1;
-  }
-  return out;
-}
 
 // A place among the running queries; the wait for one counts against the query's timeout.
 class Slots {
@@ -197,10 +156,12 @@ class QueryApi::Impl {
   }
 
  private:
-  // Runs `evaluate` with an engine set up by the request, in one of the slots, canceled with its client.
-  using Evaluate = std::function<Result<promql::QueryResult>(const promql::Engine&, const Queryable&, promql::QueryControl&)>;
-  HttpResponse RunQuery(const HttpRequest& request, const RequestParams& params, const Evaluate& evaluate) {
+  // Runs `evaluate` on the parsed query, with an engine set up by the request, in one of the slots, canceled with its client.
+  using Evaluate =
+      std::function<Result<promql::QueryResult>(const promql::Engine&, const Queryable&, const promql::Expr&, std::string_view, promql::QueryControl&)>;
+  HttpResponse RunQuery(const HttpRequest& request, const RequestParams& params, std::size_t limit, const Evaluate& evaluate) {
     const std::int64_t start_ns = clock_.MonotonicNs();
+    const auto elapsed_ms = [&] { return (clock_.MonotonicNs() - start_ns) / 1'000'000; };
     promql::EngineOptions engine_options = options_.engine;
     if (!params.Get("timeout").empty()) {
       auto timeout = params.DurationMs("timeout");
@@ -208,20 +169,27 @@ class QueryApi::Impl {
       engine_options.timeout_ms = std::min(engine_options.timeout_ms, *timeout);
     }
     if (!params.Get("lookback_delta").empty()) {
-      auto lookback = params.DurationMs("lookback_delta");
-      if (!lookback) return Fail(Error{Errc::kInvalid, "error parsing lookback delta duration: " + lookback.error().message});
+      auto lookback = ParseApiDuration(params.Get("lookback_delta"));
+      if (!lookback) return Fail(lookback.error().Wrap("error parsing lookback delta duration: "));
       if (*lookback > 0) engine_options.lookback_ms = *lookback;
     }
-    auto limit = params.Limit();
-    if (!limit) return Fail(limit.error());
+    const std::string_view text = params.Get("query");
+    auto expr = promql::ParseExpr(text, engine_options.parse);
+    if (!expr) return Fail(InvalidParameter("query", expr.error().message));
+    const std::int64_t parse_ns = clock_.MonotonicNs() - start_ns;
 
     running_.Add(1);
     const bool got_slot = slots_.Take(engine_options.timeout_ms);
+    const double queue_seconds = static_cast<double>(clock_.MonotonicNs() - start_ns - parse_ns) / 1e9;
     Result<promql::QueryResult> result = Error{Errc::kTimeout, "query timed out in query queue"};
-    if (got_slot) {
+    if (got_slot && engine_options.timeout_ms <= elapsed_ms()) {
+      slots_.Give();
+    } else if (got_slot) {
+      engine_options.timeout_ms -= elapsed_ms();
       auto snapshot = source_.Snapshot();
       if (snapshot) {
         promql::QueryControl control;
+        control.canceled = request.canceled && request.canceled->load();
         // The engine polls a flag of its own; carry the client's over.
         std::jthread watch([&](std::stop_token stop) {
           std::mutex m;
@@ -230,7 +198,7 @@ class QueryApi::Impl {
           while (!wake.wait_for(lock, stop, std::chrono::milliseconds(20), [] { return false; }) && !stop.stop_requested())
             if (request.canceled && request.canceled->load()) control.canceled = true;
         });
-        result = evaluate(promql::Engine(engine_options), **snapshot, control);
+        result = evaluate(promql::Engine(engine_options), **snapshot, **expr, text, control);
       } else {
         result = Error{Errc::kUnavailable, snapshot.error().message};
       }
@@ -241,60 +209,68 @@ class QueryApi::Impl {
     if (!result) {
       const Error& e = result.error();
       // Errors of running, as opposed to reading the request, are "execution".
-      if (IsParseError(e)) return Fail(InvalidParameter("query", e.message));
+      if (e.message.starts_with("invalid expression type")) return Fail(InvalidParameter("query", e.message));
       if (e.code == Errc::kInvalid || e.code == Errc::kCorrupt || e.code == Errc::kIo) return Fail({"execution", 422}, e.message);
       return Fail(e);
     }
     samples_.Add(static_cast<double>(result->stats.samples_read));
-    std::vector<std::string> warnings = result->warnings;
-    if (*limit > 0 && result->series.size() > *limit && (result->type == promql::ValueType::kVector || result->type == promql::ValueType::kMatrix)) {
-      result->series.resize(*limit);
+    std::vector<std::string> warnings = std::move(result->warnings);
+    if (limit > 0 && result->series.size() > limit && (result->type == promql::ValueType::kVector || result->type == promql::ValueType::kMatrix)) {
+      result->series.resize(limit);
       warnings.insert(warnings.begin(), std::string(kTruncated));
     }
-    std::string data;
-    promql::AppendResultJson(&data, *result);
-    if (const std::string_view stats = params.Get("stats"); !stats.empty()) {
-      data.pop_back();
-      data += ",\"stats\":";
-      AppendStats(&data, result->stats, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
-      data.push_back('}');
+    const std::string_view stats = params.Get("stats");
+    if (!stats.empty() && stats != "true" && stats != "all")
+      warnings.push_back("value " + Quote(stats) + " for parameter \"stats\" is deprecated and will be rejected in the next major release, use \"true\" or \"all\"");
+    std::string out(kSuccess);
+    promql::AppendResultJson(&out, *result);
+    if (!stats.empty()) {
+      result->stats.parse_us = parse_ns / 1000;
+      out.pop_back();
+      out += ",\"stats\":";
+      AppendStats(&out, result->stats, queue_seconds, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
+      out.push_back('}');
     }
-    return Succeed(std::move(data), warnings, result->infos);
+    return Succeed(std::move(out), warnings, result->infos);
   }
 
-  static bool IsParseError(const Error& e) { return e.message.find("parse error: ") != std::string::npos || e.message.starts_with("invalid expression type"); }
-
-  static void AppendStats(std::string* out, const promql::QueryStats& s, double total_seconds) {
+  static void AppendStats(std::string* out, const promql::QueryStats& s, double queue_seconds, double total_seconds) {
     JsonWriter json(out);
     const double eval = static_cast<double>(s.eval_us) / 1e6, prepare = static_cast<double>(s.prepare_us + s.parse_us) / 1e6;
     json.BeginObject().Key("timings").BeginObject();
     json.Field("evalTotalTime", eval + prepare).Field("resultSortTime", 0.0).Field("queryPreparationTime", prepare).Field("innerEvalTime", eval);
-    json.Field("execQueueTime", 0.0).Field("execTotalTime", total_seconds).EndObject();
+    json.Field("execQueueTime", queue_seconds).Field("execTotalTime", total_seconds).EndObject();
     json.Key("samples").BeginObject();
-    json.Field("totalQueryableSamples", s.samples_read).Field("peakSamples", s.peak_samples).EndObject().EndObject();
+    json.Field("totalQueryableSamples", s.samples_read).Field("samplesRead", s.samples_read).Field("peakSamples", s.peak_samples).EndObject().EndObject();
   }
 
   HttpResponse Query(const HttpRequest& request, const RequestParams& params) {
-    auto t = params.Time("time", clock_.NowMs());
+    auto limit = params.Limit();
+    if (!limit) return Fail(limit.error());
+    auto t = params.TimeOr("time", clock_.NowMs());
     if (!t) return Fail(t.error());
-    const std::string expr(params.Get("query"));
-    return RunQuery(request, params, [&](const promql::Engine& engine, const Queryable& q, promql::QueryControl& control) { return engine.Instant(q, expr, *t, control); });
+    return RunQuery(request, params, *limit, [&](const promql::Engine& engine, const Queryable& q, const promql::Expr& expr, std::string_view text, promql::QueryControl& control) {
+      return engine.InstantExpr(q, expr, text, *t, control);
+    });
   }
 
   HttpResponse QueryRange(const HttpRequest& request, const RequestParams& params) {
-    auto start = params.Time("start", std::nullopt);
+    auto limit = params.Limit();
+    if (!limit) return Fail(limit.error());
+    auto start = params.Time("start");
     if (!start) return Fail(start.error());
-    auto end = params.Time("end", std::nullopt);
+    auto end = params.Time("end");
     if (!end) return Fail(end.error());
     if (*end < *start) return Fail(InvalidParameter("end", "end timestamp must not be before start time"));
     auto step = params.DurationMs("step");
     if (!step) return Fail(step.error());
     if (*step <= 0) return Fail(InvalidParameter("step", "zero or negative query resolution step widths are not accepted. Try a positive integer"));
-    // In seconds and unsigned, so that far-apart times do not overflow.
+    // Unsigned, so that far-apart times do not overflow.
     if ((static_cast<std::uint64_t>(*end) - static_cast<std::uint64_t>(*start)) / static_cast<std::uint64_t>(*step) > static_cast<std::uint64_t>(kMaxPoints))
       return Fail(Error{Errc::kInvalid, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"});
-    const std::string expr(params.Get("query"));
-    return RunQuery(request, params, [&](const promql::Engine& engine, const Queryable& q, promql::QueryControl& control) { return engine.Range(q, expr, *start, *end, *step, control); });
+    return RunQuery(request, params, *limit, [&](const promql::Engine& engine, const Queryable& q, const promql::Expr& expr, std::string_view text, promql::QueryControl& control) {
+      return engine.RangeExpr(q, expr, text, *start, *end, *step, control);
+    });
   }
 
   // Start, end, limit and match[] of the metadata endpoints, with one snapshot.
@@ -304,13 +280,15 @@ class QueryApi::Impl {
     std::vector<Matchers> sets;
     std::shared_ptr<const Queryable> snapshot;
   };
-  Result<Lookup> StartLookup(const RequestParams& params) {
+  Result<Lookup> StartLookup(const RequestParams& params, bool name_parameter) {
     Lookup out;
     PROM_ASSIGN(out.limit, params.Limit());
-    PROM_ASSIGN(out.start, params.Time("start", kApiMinTime));
-    PROM_ASSIGN(out.end, params.Time("end", kApiMaxTime));
-    if (out.end < out.start) return InvalidParameter("end", "end timestamp must not be before start time");
-    PROM_ASSIGN(out.sets, params.MatcherSets());
+    PROM_ASSIGN(out.start, params.TimeOr("start", kApiMinTime));
+    PROM_ASSIGN(out.end, params.TimeOr("end", kApiMaxTime));
+    auto sets = params.MatcherSets();
+    // Upstream names the parameter in errors of /series only.
+    if (!sets) return name_parameter ? InvalidParameter("match[]", sets.error().message) : std::move(sets.error());
+    out.sets = std::move(*sets);
     auto snapshot = source_.Snapshot();
     if (!snapshot) return Error{Errc::kUnavailable, snapshot.error().message};
     out.snapshot = std::move(*snapshot);
@@ -320,10 +298,11 @@ class QueryApi::Impl {
   // The union over the match[] sets of what `get` finds, cut at the limit.
   template <typename Get>
   HttpResponse StringUnion(const RequestParams& params, Get get) {
-    auto lookup = StartLookup(params);
+    auto lookup = StartLookup(params, false);
     if (!lookup) return Fail(lookup.error());
     if (lookup->sets.empty()) lookup->sets.emplace_back();
     std::set<std::string> all;
+    if (lookup->end < lookup->start) lookup->sets.clear();  // nothing lies between them, which is no error
     for (const Matchers& set : lookup->sets) {
       auto found = get(*lookup->snapshot, set, lookup->start, lookup->end);
       if (!found) return Fail({"execution", 422}, found.error().message);
@@ -335,7 +314,7 @@ class QueryApi::Impl {
       out.resize(lookup->limit);
       warnings.emplace_back(kTruncated);
     }
-    return Succeed(StringsJson(out), warnings);
+    return Succeed(StringsAnswer(out), warnings);
   }
 
   HttpResponse LabelNames(const HttpRequest&, const RequestParams& params) {
@@ -355,8 +334,9 @@ class QueryApi::Impl {
 
   HttpResponse Series(const HttpRequest&, const RequestParams& params) {
     if (params.GetAll("match[]").empty()) return Fail(Error{Errc::kInvalid, "no match[] parameter provided"});
-    auto lookup = StartLookup(params);
+    auto lookup = StartLookup(params, true);
     if (!lookup) return Fail(lookup.error());
+    if (lookup->end < lookup->start) lookup->sets.clear();
     std::vector<std::unique_ptr<Selection>> selections;
     std::vector<const Labels*> all;
     for (const Matchers& set : lookup->sets) {
@@ -374,51 +354,59 @@ class QueryApi::Impl {
       all.resize(lookup->limit);
       warnings.emplace_back(kTruncated);
     }
-    std::string data = "[";
+    std::string out(kSuccess);
+    out.push_back('[');
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (i > 0) data.push_back(',');
-      promql::AppendLabelsJson(&data, *all[i]);
+      if (i > 0) out.push_back(',');
+      promql::AppendLabelsJson(&out, *all[i]);
     }
-    data.push_back(']');
-    return Succeed(std::move(data), warnings);
+    out.push_back(']');
+    return Succeed(std::move(out), warnings);
   }
 
   HttpResponse Metadata(const HttpRequest&, const RequestParams& params) {
-    auto limit = params.Limit();
-    if (!limit) return Fail(limit.error());
+    // Unlike elsewhere a limit of 0 means none at all here, and a negative one no limit.
+    std::int64_t limit = -1;
+    for (const char* name : {"limit", "limit_per_metric"}) {
+      const std::string_view text = params.Get(name);
+      if (text.empty()) continue;
+      const auto n = ParseInt64(text);
+      if (!n) return Fail(Error{Errc::kInvalid, std::string(name) + " must be a number"});
+      if (name == std::string_view("limit")) limit = *n;  // there is never more than one entry a metric
+    }
     auto snapshot = source_.Snapshot();
     if (!snapshot) return Fail(Error{Errc::kUnavailable, snapshot.error().message});
     auto all = (*snapshot)->ListMetadata();
     if (!all) return Fail({"execution", 422}, all.error().message);
     const std::string_view metric = params.Get("metric");
-    std::string data;
-    JsonWriter json(&data);
+    std::string out(kSuccess);
+    JsonWriter json(&out);
     json.BeginObject();
-    std::size_t n = 0;
+    std::int64_t n = 0;
     for (const auto& [name, m] : *all) {
       if (!metric.empty() && name != metric) continue;
-      if (*limit > 0 && n++ == *limit) break;
-      json.Key(name).BeginArray().BeginObject().Field("type", MetricTypeName(m.type)).Field("help", m.help).Field("unit", m.unit).EndObject().EndArray();
+      if (limit >= 0 && n++ == limit) break;
+      json.Key(name).BeginArray().BeginObject().Field("type", MetricTypeName(m.type)).Field("unit", m.unit).Field("help", m.help).EndObject().EndArray();
     }
     json.EndObject();
-    return Succeed(std::move(data));
+    return Succeed(std::move(out));
   }
 
   HttpResponse FormatQuery(const HttpRequest&, const RequestParams& params) {
     auto expr = promql::ParseExpr(params.Get("query"), options_.engine.parse);
     if (!expr) return Fail(InvalidParameter("query", expr.error().message));
-    std::string data;
-    AppendJsonString(&data, promql::PrettyPrint(**expr));
-    return Succeed(std::move(data));
+    std::string out(kSuccess);
+    AppendJsonString(&out, promql::PrettyPrint(**expr));
+    return Succeed(std::move(out));
   }
 
   HttpResponse BuildInfo(const HttpRequest&, const RequestParams&) {
-    std::string data;
+    std::string out(kSuccess);
     // Clients (Grafana among them) decide by this number which features a Prometheus has: say which
     // upstream release the API follows.
-    JsonWriter(&data).BeginObject().Field("version", "3.14.0").Field("revision", "").Field("branch", "").Field("buildUser", "").Field("buildDate", "")
+    JsonWriter(&out).BeginObject().Field("version", "3.14.0").Field("revision", "").Field("branch", "").Field("buildUser", "").Field("buildDate", "")
         .Field("goVersion", "").Field("promkitVersion", kPromkitVersion).EndObject();
-    return Succeed(std::move(data));
+    return Succeed(std::move(out));
   }
 
   QueryableSource& source_;

@@ -2,9 +2,9 @@
 
 #include <unistd.h>
 
+#include "api/open_data.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "store/data_dir.h"
 
 namespace prom::api {
 namespace {
@@ -20,7 +20,7 @@ class LateDataDir : public QueryableSource {
     {
       MutexLock lock(mutex_);
       if (!data_) {
-        PROM_ASSIGN(data_, store::DataDir::Open(SystemIo(), dir_));
+        PROM_ASSIGN(data_, OpenDataDir(dir_));
       }
       data = data_;
     }

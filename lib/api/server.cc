@@ -111,11 +111,13 @@ HttpResponse Server::Reload() {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     for (auto it = waiting.begin(); it != waiting.end();) {
       auto state = run_.ReadState(it->first);
-      if (!state || state->reload_count == it->second) {
+      const bool answered = state && state->reload_count != it->second;
+      if (!answered && (!state || RunDir::IsAlive(*state))) {
         ++it;
         continue;
       }
-      if (!state->reload_ok) errors += "failed to reload config: " + state->reload_error + "\n";
+      if (!answered) errors += "failed to reload config: " + it->first + " has ended\n";
+      if (answered && !state->reload_ok) errors += "failed to reload config: " + state->reload_error + "\n";
       it = waiting.erase(it);
     }
   }

@@ -1,5 +1,5 @@
 // A histogram taken apart: buckets as (index, count, rounding error), which makes
-// addition a merge. Shared by the .cc files of histogram_math.h only.
+// addition a merge. Shared by the .cc files of histogram_math.h and result_json.cc only.
 #pragma once
 
 #include <cstdint>

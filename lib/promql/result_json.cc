@@ -2,11 +2,11 @@
 // budget is 40 ns for one.
 #include "promql/result_json.h"
 
-#include <bit>
 #include <cmath>
 
 #include "base/json.h"
 #include "base/number.h"
+#include "promql/histogram_wide.h"
 
 namespace prom::promql {
 namespace {
@@ -32,15 +32,6 @@ void AppendQuotedFloat(std::string* out, double v) {
   out->push_back('"');
 }
 
-// Bucket i of an exponential schema ends at 2^(i * 2^-schema).
-double UpperBound(const Histogram& h, std::int64_t i) {
-  if (h.uses_custom_buckets()) {
-    const auto n = static_cast<std::int64_t>(h.custom_values.size());
-    return i < n ? h.custom_values[static_cast<std::size_t>(i)] : INFINITY;
-  }
-  return std::exp2(std::ldexp(static_cast<double>(i), -h.schema));
-}
-
 // Boundaries: 0 open left, 1 open right, 2 both open, 3 both closed (upstream's codes).
 void AppendBucket(std::string* out, bool* first, int boundaries, double lower, double upper, double count) {
   if (count == 0) return;
@@ -55,21 +46,6 @@ void AppendBucket(std::string* out, bool* first, int boundaries, double lower, d
   out->push_back(']');
 }
 
-struct PlacedBucket {
-  std::int64_t index;
-  double count;
-};
-std::vector<PlacedBucket> Place(const std::vector<Histogram::Span>& spans, const std::vector<double>& buckets) {
-  std::vector<PlacedBucket> out;
-  std::int64_t index = 0;
-  std::size_t b = 0;
-  for (const auto& span : spans) {
-    index += span.offset;
-    for (std::uint32_t i = 0; i < span.length && b < buckets.size(); ++i) out.push_back({index++, buckets[b++]});
-  }
-  return out;
-}
-
 void AppendHistogram(std::string* out, const Histogram& h) {
   *out += "{\"count\":";
   AppendQuotedFloat(out, h.count);
@@ -77,15 +53,14 @@ void AppendHistogram(std::string* out, const Histogram& h) {
   AppendQuotedFloat(out, h.sum);
   std::string buckets;
   bool first = true;
-  const auto negative = Place(h.negative_spans, h.negative_buckets);
-  for (auto it = negative.rbegin(); it != negative.rend(); ++it)
-    AppendBucket(&buckets, &first, 1, -UpperBound(h, it->index), -UpperBound(h, it->index - 1), it->count);
+  const auto bound = [&](std::int32_t index) { return BucketBound(index, h.schema, h.custom_values); };
+  const auto negative = ExpandBuckets(h.negative_spans, h.negative_buckets);
+  for (auto it = negative.rbegin(); it != negative.rend(); ++it) AppendBucket(&buckets, &first, 1, -bound(it->index), -bound(it->index - 1), it->v);
   AppendBucket(&buckets, &first, 3, -h.zero_threshold, h.zero_threshold, h.zero_count);
-  for (const auto& b : Place(h.positive_spans, h.positive_buckets)) {
+  for (const WideBucket& b : ExpandBuckets(h.positive_spans, h.positive_buckets)) {
+    // The lowest custom bucket reaches down to -Inf, which upstream calls closed.
     const bool lowest = h.uses_custom_buckets() && b.index == 0;
-    const double upper = UpperBound(h, b.index);
-    // The lowest custom bucket has no lower bound: closed at both ends when it reaches below zero.
-    AppendBucket(&buckets, &first, lowest ? 3 : 0, lowest ? -INFINITY : UpperBound(h, b.index - 1), upper, b.count);
+    AppendBucket(&buckets, &first, lowest ? 3 : 0, bound(b.index - 1), bound(b.index), b.v);
   }
   if (!first) *out += ",\"buckets\":[" + buckets + "]";
   out->push_back('}');

@@ -90,7 +90,7 @@ std::string Sparkline(const std::vector<FloatSample>& samples, std::size_t width
       out += ' ';
       continue;
     }
-    const int level = high > low ? static_cast<int>((x - low) / (high - low) * 7.999) : 0;
+    const int level = high > low ? static_cast<int>((x / 2 - low / 2) / (high / 2 - low / 2) * 7.999) : 0;
     out += Utf8(0x2581 + static_cast<std::uint32_t>(std::clamp(level, 0, 7)));
   }
   return out;
@@ -114,12 +114,14 @@ std::string RenderGraph(const QueryResult& result, const RenderOptions& options)
     low -= margin;
     high += margin;
   }
-  const std::string top = Number(high), middle = Number((high + low) / 2), bottom = Number(low);
+  const std::string top = Number(high), middle = Number(high / 2 + low / 2), bottom = Number(low);
   const auto margin = static_cast<int>(std::max({top.size(), middle.size(), bottom.size()}));
   const int height = std::max(options.height, 3), width = std::max(options.width - margin - 3, 10);
   Canvas canvas(width, height);
   const auto x_of = [&](std::int64_t t) { return t1 == t0 ? 0 : static_cast<int>(static_cast<double>(t - t0) / static_cast<double>(t1 - t0) * (canvas.dot_width() - 1)); };
-  const auto y_of = [&](double v) { return static_cast<int>((high - v) / (high - low) * (canvas.dot_height() - 1) + 0.5); };
+  // Halved, so that the span of the largest doubles is finite.
+  const double span = high / 2 - low / 2;
+  const auto y_of = [&](double v) { return static_cast<int>((high / 2 - v / 2) / span * (canvas.dot_height() - 1) + 0.5); };
   for (std::size_t i = 0; i < result.series.size(); ++i) {
     const FloatSample* last = nullptr;
     for (const FloatSample& f : result.series[i].floats) {
@@ -156,9 +158,12 @@ std::string RenderGraph(const QueryResult& result, const RenderOptions& options)
   out += axis + "\n";
   for (std::size_t i = 0; i < result.series.size() && i < kLegend; ++i) {
     if (options.colour) out += kColours[i % std::size(kColours)];
-    out += "  ⣀⣀ " + result.series[i].labels.ToSeries();
+    const std::string last = result.series[i].floats.empty() ? "" : "  last " + Number(result.series[i].floats.back().v);
+    std::string name = result.series[i].labels.ToSeries();
+    if (options.fit) name = CutText(name, static_cast<std::size_t>(std::max(options.width - 5 - static_cast<int>(last.size()), 10)));
+    out += "  ⣀⣀ " + name;
     if (options.colour) out += kReset;
-    if (!result.series[i].floats.empty()) out += "  now " + Number(result.series[i].floats.back().v);
+    out += last;
     out += "\n";
   }
   if (result.series.size() > kLegend) out += "  and " + std::to_string(result.series.size() - kLegend) + " more series\n";

@@ -14,6 +14,7 @@ namespace prom::promql {
 namespace {
 
 constexpr std::size_t kMaxLabelColumns = 6;
+constexpr std::size_t kNarrowest = 8;  // a label column is not cut below that
 
 std::string ShortNumber(double v) {
   if (std::isnan(v)) return "NaN";
@@ -94,54 +95,80 @@ std::string RenderDelimited(const QueryResult& r, OutputForm form) {
   return out;
 }
 
-std::vector<std::string> LabelCells(const ResultSeries& s, const std::vector<std::string>& columns) {
-  if (columns.size() > kMaxLabelColumns) return {s.labels.ToSeries()};
-  std::vector<std::string> out;
-  for (const std::string& name : columns) out.emplace_back(s.labels.Get(name));
-  return out;
+// How much of a histogram a table has room for.
+std::string HistogramSummary(const Histogram& h) { return "count " + ShortNumber(h.count) + ", sum " + ShortNumber(h.sum); }
+
+// A table of series: a column a label, or one for all when there are too many or they do not fit.
+struct SeriesTable {
+  std::vector<std::string> columns;              // labels; empty: one column
+  std::vector<std::string> heads;                // of the values
+  std::vector<std::vector<std::string>> values;  // a row a series
+  std::size_t right;                             // how many of the values are aligned to the right
+};
+
+std::size_t WidthOf(const SeriesTable& table, const QueryResult& r) {
+  std::size_t out = 0;
+  for (const std::string& name : table.columns) {
+    std::size_t widest = DisplayWidth(name);
+    for (const ResultSeries& s : r.series) widest = std::max(widest, DisplayWidth(s.labels.Get(name)));
+    out += std::min(widest, kNarrowest) + 2;
+  }
+  for (std::size_t i = 0; i < table.heads.size(); ++i) {
+    std::size_t widest = DisplayWidth(table.heads[i]);
+    for (const auto& row : table.values) widest = std::max(widest, DisplayWidth(row[i]));
+    out += widest + 2;
+  }
+  return out - 2;
 }
 
-std::vector<std::string> HeadCells(const std::vector<std::string>& columns) {
-  if (columns.size() > kMaxLabelColumns) return {"SERIES"};
-  std::vector<std::string> out;
-  for (const std::string& name : columns) out.push_back(name == kMetricName ? "METRIC" : name);
-  return out;
+std::string Render(SeriesTable table, const QueryResult& r, const RenderOptions& options) {
+  const auto max_width = options.fit ? static_cast<std::size_t>(std::max(options.width, 20)) : 0;
+  if (table.columns.size() > kMaxLabelColumns || (max_width > 0 && WidthOf(table, r) > max_width)) table.columns.clear();
+  if (table.columns.empty() && max_width > 0 && table.right < table.heads.size() && WidthOf(table, r) + 2 * kNarrowest > max_width) {
+    // Too narrow still: do without what stands behind the numbers.
+    table.heads.resize(table.right);
+    for (auto& row : table.values) row.resize(table.right);
+  }
+  const bool any_label = std::any_of(r.series.begin(), r.series.end(), [](const ResultSeries& s) { return !s.labels.empty(); });
+  std::vector<std::vector<std::string>> rows(1);
+  for (const std::string& name : table.columns) rows[0].push_back(name == kMetricName ? "METRIC" : name);
+  if (table.columns.empty() && any_label) rows[0].emplace_back("SERIES");
+  const std::size_t labels = rows[0].size();
+  rows[0].insert(rows[0].end(), table.heads.begin(), table.heads.end());
+  for (std::size_t i = 0; i < r.series.size(); ++i) {
+    auto& row = rows.emplace_back();
+    for (const std::string& name : table.columns) row.emplace_back(r.series[i].labels.Get(name));
+    if (table.columns.empty() && any_label) row.push_back(r.series[i].labels.ToSeries());
+    row.insert(row.end(), table.values[i].begin(), table.values[i].end());
+  }
+  return RenderTable(rows, labels, labels + table.right, max_width);
 }
 
-std::string RenderVectorTable(const QueryResult& r) {
+std::string RenderVectorTable(const QueryResult& r, const RenderOptions& options) {
   if (r.type == ValueType::kString) return r.text + "\n";
   if (r.type == ValueType::kScalar) return (r.series.empty() || r.series[0].floats.empty() ? "NaN" : ShortNumber(r.series[0].floats[0].v)) + "\n";
   if (r.series.empty()) return {};
-  const auto columns = LabelColumns(r);
-  std::vector<std::vector<std::string>> rows{HeadCells(columns)};
-  rows[0].emplace_back("VALUE");
-  for (const ResultSeries& s : r.series) {
-    rows.push_back(LabelCells(s, columns));
-    rows.back().push_back(!s.floats.empty() ? ShortNumber(s.floats[0].v) : s.histograms.empty() ? "" : HistogramText(s.histograms[0]));
-  }
-  return RenderTable(rows, true);
+  SeriesTable table{LabelColumns(r), {"VALUE"}, {}, 1};
+  for (const ResultSeries& s : r.series)
+    table.values.push_back({!s.floats.empty() ? ShortNumber(s.floats[0].v) : s.histograms.empty() ? "" : HistogramSummary(*s.histograms[0].h)});
+  return Render(std::move(table), r, options);
 }
 
 std::string RenderMatrixTable(const QueryResult& r, const RenderOptions& options) {
   if (r.series.empty()) return {};
-  const auto columns = LabelColumns(r);
-  std::vector<std::vector<std::string>> rows{HeadCells(columns)};
-  for (const char* name : {"SAMPLES", "MIN", "MAX", "LAST", ""}) rows[0].emplace_back(name);
+  SeriesTable table{LabelColumns(r), {"SAMPLES", "MIN", "MAX", "LAST", ""}, {}, 4};
   const auto spark = static_cast<std::size_t>(std::clamp(options.width / 4, 8, 40));
   for (const ResultSeries& s : r.series) {
     double low = INFINITY, high = -INFINITY;
     for (const FloatSample& f : s.floats)
       if (!std::isnan(f.v)) low = std::min(low, f.v), high = std::max(high, f.v);
-    rows.push_back(LabelCells(s, columns));
-    auto& row = rows.back();
-    row.push_back(std::to_string(s.floats.size() + s.histograms.size()));
     const bool any = low <= high;
-    row.push_back(any ? ShortNumber(low) : "");
-    row.push_back(any ? ShortNumber(high) : "");
-    row.push_back(s.floats.empty() ? "" : ShortNumber(s.floats.back().v));
-    row.push_back(Sparkline(s.floats, spark));
+    const bool newest_is_float = !s.floats.empty() && (s.histograms.empty() || s.floats.back().t_ms > s.histograms.back().t_ms);
+    table.values.push_back({std::to_string(s.floats.size() + s.histograms.size()), any ? ShortNumber(low) : "", any ? ShortNumber(high) : "",
+                            newest_is_float ? ShortNumber(s.floats.back().v) : s.histograms.empty() ? "" : HistogramSummary(*s.histograms.back().h),
+                            Sparkline(s.floats, spark)});
   }
-  return RenderTable(rows, false);
+  return Render(std::move(table), r, options);
 }
 
 }  // namespace
@@ -159,23 +186,41 @@ std::size_t DisplayWidth(std::string_view utf8) {
   return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-std::string RenderTable(const std::vector<std::vector<std::string>>& rows, bool right_last) {
+std::string CutText(std::string_view utf8, std::size_t width) {
+  if (DisplayWidth(utf8) <= width) return std::string(utf8);
+  std::size_t at = 0;
+  for (std::size_t n = 0; at < utf8.size(); ++at) {
+    if ((static_cast<unsigned char>(utf8[at]) & 0xc0) != 0x80 && ++n == width) break;
+  }
+  return std::string(utf8.substr(0, at)) + "…";
+}
+
+std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
   }
+  std::size_t total = 2 * widths.size() - 2;
+  for (const std::size_t w : widths) total += w;
+  const auto cut_end = widths.begin() + static_cast<std::ptrdiff_t>(std::min(right_from, widths.size()));
+  while (max_width > 0 && total > max_width && cut_end != widths.begin()) {
+    const auto widest = std::max_element(widths.begin(), cut_end);
+    if (*widest <= kNarrowest) break;
+    --*widest;
+    --total;
+  }
   std::string out;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string pad(widths[i] - DisplayWidth(row[i]), ' ');
-      const bool last = i + 1 == row.size();
       // Control characters of a label must not reach the terminal.
-      std::string cell;
-      for (char c : row[i]) cell += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-      line += last && right_last ? pad + cell : cell + pad;
-      if (!last) line += "  ";
+      std::string cell = CutText(row[i], widths[i]);
+      for (char& c : cell)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+      const std::string pad(widths[i] - DisplayWidth(cell), ' ');
+      line += i >= right_from && i < right_to ? pad + cell : cell + pad;
+      if (i + 1 < row.size()) line += "  ";
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out += line + '\n';
@@ -195,7 +240,7 @@ std::string RenderResult(const QueryResult& r, OutputForm form, const RenderOpti
     case OutputForm::kGraph: return RenderGraph(r, options);
     case OutputForm::kTable: break;
   }
-  return r.type == ValueType::kMatrix ? RenderMatrixTable(r, options) : RenderVectorTable(r);
+  return r.type == ValueType::kMatrix ? RenderMatrixTable(r, options) : RenderVectorTable(r, options);
 }
 
 }  // namespace prom::promql

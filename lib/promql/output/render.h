@@ -17,6 +17,7 @@ struct RenderOptions {
   int width = 80;      // columns of the terminal
   int height = 16;     // lines of a graph, without its axis
   bool colour = false;  // ANSI colours for graph lines
+  bool fit = false;     // cut labels so that no line is wider than `width`
 };
 
 // Ends with a newline unless it is empty. Tables and graphs show
@@ -27,8 +28,12 @@ struct RenderOptions {
 // backslashes of labels are \t, \n and \\. Histograms are written as in JSON.
 std::string RenderResult(const QueryResult& result, OutputForm form, const RenderOptions& options);
 
-// Lines and columns, padded; the last column right-aligned when `right_last`.
-std::string RenderTable(const std::vector<std::vector<std::string>>& rows, bool right_last);
+// Lines and columns, padded; those from `right_from` on, up to `right_to`, are aligned to
+// the right, those before may be cut ("long-na…") to stay within `max_width` (0: as wide as it takes).
+std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width);
+
+// At most `width` characters of it, the last an ellipsis if some are missing.
+std::string CutText(std::string_view utf8, std::size_t width);
 
 // Display width: code points, which is right for what labels usually hold.
 std::size_t DisplayWidth(std::string_view utf8);

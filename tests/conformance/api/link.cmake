@@ -1,0 +1,1 @@
+target_link_libraries(conformance_api PRIVATE prom_yaml)
