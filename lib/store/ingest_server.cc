@@ -34,7 +34,7 @@ class Answers {
     pending_.refused += ack.refused;
   }
   void Refused(std::uint64_t line, std::string_view reason) {
-    if (form_ != StreamForm::kText || ++refused_ > kMaxRefusedTexts) return;
+    if (++refused_ > kMaxRefusedTexts) return;
     out_ += "refused line " + std::to_string(line) + ": " + std::string(reason) + "\n";
   }
   void Failure(const StreamFailure& failure) {
@@ -194,6 +194,7 @@ void IngestServer::Serve(Connection& c) {
       &sink, &clock_,
       [&](std::uint64_t line, std::string_view reason) {
         ++refused_lines_;
+        answers.set_form(StreamForm::kText);
         answers.Refused(line, reason);
       },
       true);
