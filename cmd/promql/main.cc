@@ -193,7 +193,9 @@ int Query(const Options& o, const promql::EngineOptions& engine_options, const Q
   if (!result) return Fail(result.error());
   for (const std::string& w : result->warnings) std::fprintf(stderr, "promql: %s\n", w.c_str());
   for (const std::string& i : result->infos) std::fprintf(stderr, "promql: %s\n", i.c_str());
-  if (const int code = Print(promql::RenderResult(*result, *form, Screen())); code != 0) return code;
+  const std::string text = promql::RenderResult(*result, *form, Screen());
+  if (const int code = Print(text); code != 0) return code;
+  if (*form == promql::OutputForm::kGraph && text.empty() && !result->series.empty()) std::fprintf(stderr, "promql: nothing to draw: no finite value\n");
   const bool empty = result->series.empty() && (result->type == promql::ValueType::kVector || result->type == promql::ValueType::kMatrix);
   if (empty && ::isatty(STDERR_FILENO) != 0) {
     const auto [oldest, newest] = data.TimeRange();

@@ -89,7 +89,29 @@ char* WriteSmallInteger(char* out, double v) {
   return std::to_chars(out, out + 24, i).ptr;
 }
 
+// Up to three, then up to six decimals, if that is the number: i / 10^k is rounded correctly, so a
+// quotient equal to v means that the text reads back as v; and no two numbers of up to 15 digits
+// are the same double, so there is no shorter text. Null when v is not of that kind.
+template <std::int64_t kScale, int kDigits>
+char* WriteDecimals(char* out, double v) {
+  const double a = std::fabs(v);
+  if (!(a < 1e15 / kScale) || a == 0) return nullptr;
+  const auto i = static_cast<std::int64_t>(a * kScale + 0.5);
+  if (static_cast<double>(i) / kScale != a || i >= 1'000'000'000'000'000) return nullptr;
+  if (v < 0) *out++ = '-';
+  out = std::to_chars(out, out + 24, i / kScale).ptr;
+  std::int64_t fraction = i % kScale;
+  if (fraction == 0) return out;
+  *out = '.';
+  for (int d = kDigits; d > 0; --d, fraction /= 10) out[d] = static_cast<char>('0' + fraction % 10);
+  out += kDigits;
+  while (*out == '0') --out;
+  return out + 1;
+}
+
 char* WriteFixed(char* out, double v) {
+  if (char* end = WriteDecimals<1000, 3>(out, v)) return end;
+  if (char* end = WriteDecimals<1'000'000, 6>(out, v)) return end;
   if (std::fabs(v) < 9007199254740992.0) return std::to_chars(out, out + kMaxFloatText, v, std::chars_format::fixed).ptr;
   // From 2^53 on charconv writes every digit of the value, Go the shortest digits and then zeros.
   char text[32];

@@ -187,12 +187,17 @@ std::size_t DisplayWidth(std::string_view utf8) {
 }
 
 std::string CutText(std::string_view utf8, std::size_t width) {
-  if (DisplayWidth(utf8) <= width) return std::string(utf8);
-  std::size_t at = 0;
-  for (std::size_t n = 0; at < utf8.size(); ++at) {
-    if ((static_cast<unsigned char>(utf8[at]) & 0xc0) != 0x80 && ++n == width) break;
-  }
-  return std::string(utf8.substr(0, at)) + "…";
+  const std::size_t have = DisplayWidth(utf8);
+  if (have <= width) return std::string(utf8);
+  // Byte offset of character n.
+  const auto at = [&](std::size_t n) {
+    std::size_t i = 0;
+    for (; i < utf8.size(); ++i)
+      if ((static_cast<unsigned char>(utf8[i]) & 0xc0) != 0x80 && n-- == 0) break;
+    return i;
+  };
+  const std::size_t head = width / 2, tail = width - std::min<std::size_t>(width, 1) - head;
+  return std::string(utf8.substr(0, at(head))) + "…" + std::string(utf8.substr(at(have - tail)));
 }
 
 std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width) {

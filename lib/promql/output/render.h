@@ -29,10 +29,11 @@ struct RenderOptions {
 std::string RenderResult(const QueryResult& result, OutputForm form, const RenderOptions& options);
 
 // Lines and columns, padded; those from `right_from` on, up to `right_to`, are aligned to
-// the right, those before may be cut ("long-na…") to stay within `max_width` (0: as wide as it takes).
+// the right, those before may be cut ("long…name") to stay within `max_width` (0: as wide as it takes).
 std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width);
 
-// At most `width` characters of it, the last an ellipsis if some are missing.
+// At most `width` characters of it: both ends, with an ellipsis for what is missing between.
+// The ends are what tells series apart.
 std::string CutText(std::string_view utf8, std::size_t width);
 
 // Display width: code points, which is right for what labels usually hold.

@@ -1,0 +1,204 @@
+#include "promql/output/render.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+
+#include "../../testing.h"
+#include "base/number.h"
+#include "base/strings.h"
+#include "promql/output/graph.h"
+
+using namespace prom;
+using namespace prom::promql;
+
+namespace {
+
+ResultSeries Series(Labels labels, std::vector<FloatSample> floats) { return {std::move(labels), std::move(floats), {}}; }
+
+QueryResult Vector(std::vector<ResultSeries> series) {
+  QueryResult r;
+  r.type = ValueType::kVector;
+  r.t_ms = 1500;
+  r.series = std::move(series);
+  return r;
+}
+
+QueryResult Matrix(std::vector<ResultSeries> series) {
+  QueryResult r = Vector(std::move(series));
+  r.type = ValueType::kMatrix;
+  return r;
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::string_view line : Split(text, '\n')) out.emplace_back(line);
+  if (!out.empty() && out.back().empty()) out.pop_back();
+  return out;
+}
+
+std::size_t Widest(const std::string& text) {
+  std::size_t out = 0;
+  for (const std::string& line : Lines(text)) out = std::max(out, DisplayWidth(line));
+  return out;
+}
+
+const RenderOptions kPlain;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(forms) {
+  for (const char* name : {"table", "json", "csv", "tsv", "graph"}) BOOST_TEST_CONTEXT(name) BOOST_TEST(bool(ParseOutputForm(name)));
+  BOOST_TEST(ParseOutputForm("xml").error().message == "unknown output form \"xml\": want table, json, csv, tsv or graph");
+}
+
+BOOST_AUTO_TEST_CASE(vector_table) {
+  const auto r = Vector({Series({{"__name__", "up"}, {"instance", "caf\xc3\xa9:9100"}}, {{1500, 1}}), Series({{"__name__", "up"}, {"instance", "b"}, {"job", "x"}}, {{1500, 0.25}})});
+  BOOST_TEST(RenderResult(r, OutputForm::kTable, kPlain) ==
+             "METRIC  instance   job  VALUE\n"
+             "up      caf\xc3\xa9:9100           1\n"
+             "up      b          x     0.25\n");
+}
+
+BOOST_AUTO_TEST_CASE(values_of_tables) {
+  struct Row { double v; const char* want; };
+  static const Row kRows[] = {{1e6, "1000000"}, {123456789012, "123456789012"}, {0.1 + 0.2, "0.3"}, {1e300, "1e+300"}, {-0.5, "-0.5"}, {NAN, "NaN"}, {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}, {1e-9, "1e-09"}};
+  for (const Row& row : kRows) {
+    QueryResult r = Vector({Series({}, {{0, row.v}})});
+    r.type = ValueType::kScalar;
+    BOOST_TEST_CONTEXT(row.want) BOOST_TEST(RenderResult(r, OutputForm::kTable, kPlain) == std::string(row.want) + "\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(empty_results) {
+  for (OutputForm form : {OutputForm::kTable, OutputForm::kGraph}) {
+    BOOST_TEST(RenderResult(Vector({}), form, kPlain) == "");
+    BOOST_TEST(RenderResult(Matrix({}), form, kPlain) == "");
+  }
+  BOOST_TEST(RenderResult(Vector({}), OutputForm::kCsv, kPlain) == "timestamp,value\n");
+  BOOST_TEST(RenderResult(Vector({}), OutputForm::kJson, kPlain) == "{\"resultType\":\"vector\",\"result\":[]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(string_results) {
+  QueryResult r;
+  r.type = ValueType::kString;
+  r.t_ms = 1500;
+  r.text = "a,\"b\"\tc";
+  BOOST_TEST(RenderResult(r, OutputForm::kTable, kPlain) == "a,\"b\"\tc\n");
+  BOOST_TEST(RenderResult(r, OutputForm::kJson, kPlain) == "{\"resultType\":\"string\",\"result\":[1.500,\"a,\\\"b\\\"\\tc\"]}\n");
+  BOOST_TEST(RenderResult(r, OutputForm::kCsv, kPlain) == "timestamp,value\n1500,\"a,\"\"b\"\"\tc\"\n");
+  BOOST_TEST(RenderResult(r, OutputForm::kTsv, kPlain) == "timestamp\tvalue\n1500\ta,\"b\"\\tc\n");
+}
+
+// CSV as RFC 4180; TSV as its reader must undo it.
+BOOST_AUTO_TEST_CASE(delimited) {
+  const auto r = Matrix({Series({{"__name__", "m"}, {"path", "a,b\n\"c\""}}, {{1000, 0.1}, {2000, NAN}}), Series({{"path", "t\tab\\"}, {"zone", "x"}}, {{1000, 1e30}})});
+  BOOST_TEST(RenderResult(r, OutputForm::kCsv, kPlain) ==
+             "__name__,path,zone,timestamp,value\n"
+             "m,\"a,b\n\"\"c\"\"\",,1000,0.1\n"
+             "m,\"a,b\n\"\"c\"\"\",,2000,NaN\n"
+             ",t\tab\\,x,1000,1e+30\n");
+  BOOST_TEST(RenderResult(r, OutputForm::kTsv, kPlain) ==
+             "__name__\tpath\tzone\ttimestamp\tvalue\n"
+             "m\ta,b\\n\"c\"\t\t1000\t0.1\n"
+             "m\ta,b\\n\"c\"\t\t2000\tNaN\n"
+             "\tt\\tab\\\\\tx\t1000\t1e+30\n");
+}
+
+BOOST_AUTO_TEST_CASE(histograms) {
+  auto h = std::make_shared<Histogram>();
+  h->count = 3;
+  h->sum = 2.5;
+  h->positive_spans = {{1, 1}};
+  h->positive_buckets = {3};
+  QueryResult r = Vector({{Labels{{"__name__", "h"}}, {}, {{1500, h}}}});
+  const std::string text = "{\"count\":\"3\",\"sum\":\"2.5\",\"buckets\":[[0,\"1\",\"2\",\"3\"]]}";
+  BOOST_TEST(RenderResult(r, OutputForm::kTsv, kPlain) == "__name__\ttimestamp\tvalue\nh\t1500\t" + text + "\n");
+  BOOST_TEST(RenderResult(r, OutputForm::kJson, kPlain) == "{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"h\"},\"histogram\":[1.500," + text + "]}]}\n");
+  BOOST_TEST(RenderResult(r, OutputForm::kTable, kPlain).find("h") != std::string::npos);
+}
+
+// A table fits its terminal whatever the labels are; what is cut ends in an ellipsis.
+BOOST_AUTO_TEST_CASE(tables_fit_the_terminal) {
+  std::vector<ResultSeries> series;
+  for (int i = 0; i < 3; ++i)
+    series.push_back(Series(Labels{{"__name__", "node_filesystem_avail_bytes"}, {"device", "/dev/mapper/volume-group-with-a-long-name"}, {"fstype", "ext4"}, {"instance", "host-with-a-long-name.example.com:9100"},
+                                   {"job", "node"}, {"mountpoint", "/var/lib/containers/" + std::to_string(i)}},
+                            {{0, 1e10}, {15000, 2e10}}));
+  for (int width : {60, 80, 120}) {
+    RenderOptions options;
+    options.width = width;
+    options.fit = true;
+    BOOST_TEST_CONTEXT("width=" << width) {
+      const std::string instant = RenderResult(Vector(series), OutputForm::kTable, options), range = RenderResult(Matrix(series), OutputForm::kTable, options);
+      BOOST_TEST(Widest(instant) <= static_cast<std::size_t>(width), instant);
+      BOOST_TEST(Widest(range) <= static_cast<std::size_t>(width), range);
+      BOOST_TEST(instant.find("\xe2\x80\xa6") != std::string::npos, instant);
+      BOOST_TEST(instant.find("10000000000") != std::string::npos);  // values are never cut
+    }
+  }
+  // In a pipe nothing is cut.
+  BOOST_TEST(RenderResult(Vector(series), OutputForm::kTable, kPlain).find("\xe2\x80\xa6") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(control_characters_do_not_reach_the_terminal) {
+  const auto r = Vector({Series({{"a", "x\x1b[31mred\ny"}}, {{0, 1}})});
+  const std::string got = RenderResult(r, OutputForm::kTable, kPlain);
+  BOOST_TEST(got.find('\x1b') == std::string::npos);
+  BOOST_TEST(Lines(got).size() == 2u, got);
+  RenderOptions options;
+  const std::string graph = RenderResult(Matrix({Series({{"a", "x\x1b[31mred\ny"}}, {{0, 1}, {1000, 2}})}), OutputForm::kGraph, options);
+  BOOST_TEST(graph.find('\x1b') == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(range_table) {
+  const auto r = Matrix({Series({{"__name__", "up"}}, {{0, 1}, {1000, 3}, {2000, 2}})});
+  const auto lines = Lines(RenderResult(r, OutputForm::kTable, kPlain));
+  BOOST_TEST_REQUIRE(lines.size() == 2u);
+  BOOST_TEST(lines[0] == "METRIC  SAMPLES  MIN  MAX  LAST");
+  BOOST_TEST(lines[1] == "up            3    1    3     2  \xe2\x96\x81\xe2\x96\x88\xe2\x96\x84");  // 1 3 2: lowest, highest, middle
+}
+
+BOOST_AUTO_TEST_CASE(sparklines) {
+  BOOST_TEST(Sparkline({}, 8) == "");
+  BOOST_TEST(Sparkline({{0, 5}, {1, 5}}, 8) == "\xe2\x96\x81\xe2\x96\x81");
+  BOOST_TEST(Sparkline({{0, 0}, {1, NAN}, {2, 1}}, 8) == "\xe2\x96\x81 \xe2\x96\x88");
+  std::vector<FloatSample> many;
+  for (int i = 0; i < 1000; ++i) many.push_back({i, static_cast<double>(i)});
+  BOOST_TEST(DisplayWidth(Sparkline(many, 20)) == 20u);
+}
+
+BOOST_AUTO_TEST_CASE(graphs) {
+  std::vector<FloatSample> up;
+  for (int i = 0; i <= 60; ++i) up.push_back({i * 60'000, static_cast<double>(i)});
+  RenderOptions options;
+  for (int width : {40, 80, 120}) {
+    options.width = width;
+    const std::string graph = RenderResult(Matrix({Series({{"__name__", "m"}}, up)}), OutputForm::kGraph, options);
+    const auto lines = Lines(graph);
+    BOOST_TEST_CONTEXT("width=" << width << "\n" << graph) {
+      BOOST_TEST_REQUIRE(lines.size() == static_cast<std::size_t>(options.height) + 3);
+      BOOST_TEST(Widest(graph) <= static_cast<std::size_t>(width));
+      BOOST_TEST(lines[0].starts_with("60 "));
+      BOOST_TEST(lines[15].starts_with(" 0 "));
+      BOOST_TEST(lines[17].find("00:00") != std::string::npos);
+      BOOST_TEST(lines[17].find("01:00 UTC") != std::string::npos);
+      BOOST_TEST(lines[18] == "  \xe2\xa3\x80\xe2\xa3\x80 m  last 60");
+    }
+  }
+  // Nothing to draw, and what cannot be drawn.
+  BOOST_TEST(RenderGraph(Matrix({Series({}, {{0, NAN}, {1, INFINITY}})}), options) == "");
+  BOOST_TEST(!RenderGraph(Matrix({Series({}, {{0, 7}})}), options).empty());
+  BOOST_TEST(!RenderGraph(Matrix({Series({}, {{0, -1e308}, {1000, 1e308}})}), options).empty());  // the span overflows a double
+  std::vector<ResultSeries> many(25, Series({{"__name__", "m"}}, {{0, 1}, {1000, 2}}));
+  BOOST_TEST(RenderGraph(Matrix(many), options).ends_with("  and 15 more series\n"));
+}
+
+BOOST_AUTO_TEST_CASE(cut_text) {
+  BOOST_TEST(CutText("abcdef", 6) == "abcdef");
+  BOOST_TEST(CutText("abcdef", 5) == "ab\xe2\x80\xa6" "ef");
+  BOOST_TEST(CutText("abcdef", 4) == "ab\xe2\x80\xa6" "f");
+  BOOST_TEST(CutText("abcdef", 1) == "\xe2\x80\xa6");
+  BOOST_TEST(CutText("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 3) == "\xc3\xa9\xe2\x80\xa6\xc3\xa9");
+  BOOST_TEST(CutText("", 3) == "");
+}
