@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <unistd.h>
 
@@ -290,6 +291,7 @@ int Tail(const Flags& flags) {
   options.samples = flags.samples;
   options.follow = flags.follow;
   prom::Signals signals;
+  std::signal(SIGPIPE, SIG_DFL);  // as any filter: `promstore tail -f | head` ends quietly
   options.wait = [&](int ms) { return signals.Wait(ms) != prom::SignalEvent::kStop; };
   auto dir = prom::store::DataDir::Open(prom::SystemIo(), flags.data);
   if (!dir) return Fail(dir.error());
