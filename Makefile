@@ -46,7 +46,7 @@ man-lint: deps
 # The modules that parse outside bytes or share memory, under sanitizers.
 asan: deps
 	@$(CMAKE) -B build/asan -DPROMKIT_SANITIZE=address,undefined >/dev/null
-	@ninja -C build/asan -j$(JOBS)
+	@ninja -C build/asan -j$(JOBS) checks
 	@ctest --test-dir build/asan --output-on-failure -L 'unit|fuzz|conformance' -j2
 tsan: deps
 	@$(CMAKE) -B build/tsan -DPROMKIT_SANITIZE=thread >/dev/null

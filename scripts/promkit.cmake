@@ -20,6 +20,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
 endif()
 target_compile_options(promkit_flags INTERFACE -fstack-clash-protection)
 if(PROMKIT_SANITIZE)
+  # -O1: half the time to compile, and traces that read like the source.
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
   target_compile_options(promkit_flags INTERFACE -fsanitize=${PROMKIT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(promkit_flags INTERFACE -fsanitize=${PROMKIT_SANITIZE})
 else()

@@ -7,20 +7,19 @@ ports() { sed -e "s/\b9100\b/$node/g" -e "s/\b9090\b/$web/g"; }
 for f in prometheus.yml sd/node.yml; do ports <$f >f.tmp && mv f.tmp $f; done
 PATH=$SOURCE/scripts:$PATH
 
-start node promnode --web.listen-address=127.0.0.1:$node
-wait_for promnode 5 curl -sf "http://127.0.0.1:$node/metrics"
-promnode | promstore append -d data 2>/dev/null
-
 run_all() {  # NAME, commands on standard input
-  local line n=0
+  local line n=0 code
   while IFS= read -r line; do
-    n=$((n + 1))
-    # A daemon in the foreground would not end: it must start and still be there after a second.
+    n=$((n + 1)) code=0
     case $line in
-      *"&"|*--web.listen-address*|*--config.file*|*"promstore serve"*|*"tail -f"*)
-        line=${line%&}
-        timeout -s TERM 2 bash -c "$line" >.doc.out 2>&1 </dev/null && code=0 || code=$?
-        [ $code -eq 124 ] || [ $code -eq 0 ] || { cat .doc.out; fail "$1: $line: exit code $code"; } ;;
+      *"&") # a daemon that later lines talk to
+        start "doc$n" bash -c "exec ${line%&}"
+        sleep 3
+        kill -0 "$(cat "doc$n.pid")" || { cat "doc$n.log"; fail "$1: $line: ended"; } ;;
+      *--web.listen-address*|*--config.file*|*"promstore serve"*|*"tail -f"*) # does not end by itself
+        line=${line//$node/$(free_port)} line=${line//$web/$(free_port)}
+        timeout -s TERM 2 bash -c "exec $line" >.doc.out 2>&1 </dev/null || code=$?
+        [ $code -eq 124 ] || { cat .doc.out; fail "$1: $line: exit code $code"; } ;;
       *) timeout 60 bash -o pipefail -c "$line" >.doc.out 2>&1 </dev/null || { code=$?; cat .doc.out; fail "$1: $line: exit code $code"; } ;;
     esac
   done
