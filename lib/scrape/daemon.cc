@@ -1,5 +1,6 @@
 #include "scrape/daemon.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int kPublishMs = 1000;
 constexpr std::int64_t kFlushMs = 1000;
+// First pages leave much freed memory behind, which the allocator would keep.
+constexpr std::int64_t kTrimEveryMs = 10'000;
 
 Result<void> WriteAll(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -44,6 +47,7 @@ class Daemon {
 
   Result<void> Run() {
     Signals signals;
+    ::mallopt(M_ARENA_MAX, 2);
     state_.tool = "promscrape";
     state_.pid = ::getpid();
     state_.start_ms = clock_.NowMs();
@@ -95,6 +99,10 @@ class Daemon {
         }
       }
       Publish(manager, event.has_value());
+      if (const std::int64_t now = clock_.MonotonicNs() / 1'000'000; now >= next_trim_ms_) {
+        ::malloc_trim(0);
+        next_trim_ms_ = now + kTrimEveryMs;
+      }
     }
     manager.Stop();
     if (store != nullptr) store->Flush(kFlushMs);
@@ -139,6 +147,7 @@ class Daemon {
   Gauge& reload_time_;
   ToolState state_;
   bool publish_failed_ = false;
+  std::int64_t next_trim_ms_ = 0;
 };
 
 }  // namespace

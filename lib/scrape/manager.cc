@@ -33,7 +33,6 @@ struct Loop {
   }
 
   Scraper scraper;
-  std::string body;  // the last page's buffer, for the next
   std::atomic<bool> stopped{false};  // its target is gone
   std::atomic<std::size_t> job_targets{0};  // over the job's target_limit: how many there are, which fails every scrape
   std::int64_t offset_ms = 0;
@@ -67,6 +66,8 @@ std::string Fingerprint(const config::ScrapeConfig& section) {
 }
 
 constexpr std::size_t kKeepDropped = 100;
+constexpr std::size_t kSpareBuffers = 16;
+constexpr std::size_t kLargestSpareBuffer = 4 << 20;
 
 }  // namespace
 
@@ -226,7 +227,7 @@ struct Manager::Impl {
       workers.Post([this, loop, tick, t_ms, start_ns, failed = std::make_shared<net::FetchResult>(std::move(failed))] { Take(loop, tick, t_ms, start_ns, failed.get()); });
       return;
     }
-    fetcher.Fetch(std::move(*request), std::move(loop->body), [this, loop, tick, t_ms, start_ns](net::FetchResult result) {
+    fetcher.Fetch(std::move(*request), TakeBuffer(), [this, loop, tick, t_ms, start_ns](net::FetchResult result) {
       workers.Post([this, loop, tick, t_ms  , start_ns, result = std::make_shared<net::FetchResult>(std::move(result))] { Take(loop, tick, t_ms  , start_ns, result.get()); });
     });
   }
@@ -241,7 +242,7 @@ struct Manager::Impl {
     }
     const double seconds = static_cast<double>(clock.MonotonicNs() - start_ns) / 1e9;
     ScrapeReport report = loop->scraper.Scrape(t_ms, seconds, result->done, result->content_type, &result->body, result->body_bytes);
-    loop->body = std::move(result->body);
+    ReturnBuffer(std::move(result->body));
     if (!report.error.empty())
       LogDebug("scrape", "scrape failed", {{"scrape_pool", loop->config()->job_name}, {"target", loop->scraper.target().url}, {"err", report.error}});
     {
@@ -252,8 +253,23 @@ struct Manager::Impl {
     ScheduleNext(loop, tick);
   }
 
+  // Page buffers go round among the targets: each keeps its last page, and a few more are under way.
+  std::string TakeBuffer() {
+    MutexLock lock(buffers_mutex);
+    if (buffers.empty()) return {};
+    std::string out = std::move(buffers.back());
+    buffers.pop_back();
+    return out;
+  }
+  void ReturnBuffer(std::string buffer) {
+    MutexLock lock(buffers_mutex);
+    if (buffers.size() < kSpareBuffers && buffer.capacity() <= kLargestSpareBuffer) buffers.push_back(std::move(buffer));
+  }
+
   Output& output;
   Metrics& metrics;
+  Mutex buffers_mutex;
+  std::vector<std::string> buffers GUARDED_BY(buffers_mutex);
   ScrapeMetrics scrape_metrics;
   discovery::FileSdMetrics file_sd_metrics;
   Clock& clock;
