@@ -17,7 +17,7 @@ namespace prom::store {
 
 namespace {
 
-Result<std::shared_ptr<File>> OpenOrCreate(Io& io, const std::string& path, std::string_view magic, bool* created) {
+Result<std::shared_ptr<File>> OpenOrCreate(Io& io, const std::string& path, std::string_view magic, bool* created, std::vector<std::string>* warnings) {
   PROM_ASSIGN(auto file, io.Open(path, Io::Mode::kCreate));
   char header[kFileHeaderSize] = {};
   PROM_ASSIGN(const std::size_t n, file->ReadAt(0, header, sizeof header));
@@ -25,8 +25,16 @@ Result<std::shared_ptr<File>> OpenOrCreate(Io& io, const std::string& path, std:
   if (n < sizeof header || blank) {  // new, or its making was cut short
     PROM_TRY(file->WriteAt(0, FileHeader(magic)));
     *created = true;
-  } else {
-    PROM_TRY(CheckFileHeader({header, sizeof header}, magic, path));
+  } else if (auto sound = CheckFileHeader({header, sizeof header}, magic, path); !sound) {
+    // A damaged header of a file that is ours must not keep the writer from starting:
+    // what follows has checksums of its own. Another file is left alone.
+    const std::string want = FileHeader(magic);
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < sizeof header; ++i) same += header[i] == want[i] ? 1 : 0;
+    if (sound.error().code != Errc::kCorrupt || same < sizeof header - 4) return std::move(sound.error());
+    PROM_TRY(file->WriteAt(0, want));
+    PROM_TRY(file->Sync());
+    warnings->push_back(sound.error().message + "; written anew");
   }
   return std::shared_ptr<File>(std::move(file));
 }
@@ -96,11 +104,11 @@ Result<std::unique_ptr<HeadWriter>> HeadWriter::Open(Io& io, const std::string& 
 Result<void> HeadWriter::OpenFiles(bool trusted) {
   PROM_TRY(MakeDirs(io_, dir_));
   bool created = false;
-  PROM_ASSIGN(series_file_, OpenOrCreate(io_, JoinPath(dir_, "series"), kSeriesMagic, &created));
-  PROM_ASSIGN(layouts_file_, OpenOrCreate(io_, JoinPath(dir_, "layouts"), kLayoutsMagic, &created));
-  PROM_ASSIGN(homes_file_, OpenOrCreate(io_, JoinPath(dir_, "homes"), kHomesMagic, &created));
-  PROM_ASSIGN(homes_more_file_, OpenOrCreate(io_, JoinPath(dir_, "homes_more"), kHomesMoreMagic, &created));
-  PROM_ASSIGN(tiles_file_, OpenOrCreate(io_, JoinPath(dir_, "tiles"), kTilesMagic, &created));
+  PROM_ASSIGN(series_file_, OpenOrCreate(io_, JoinPath(dir_, "series"), kSeriesMagic, &created, &warnings_));
+  PROM_ASSIGN(layouts_file_, OpenOrCreate(io_, JoinPath(dir_, "layouts"), kLayoutsMagic, &created, &warnings_));
+  PROM_ASSIGN(homes_file_, OpenOrCreate(io_, JoinPath(dir_, "homes"), kHomesMagic, &created, &warnings_));
+  PROM_ASSIGN(homes_more_file_, OpenOrCreate(io_, JoinPath(dir_, "homes_more"), kHomesMoreMagic, &created, &warnings_));
+  PROM_ASSIGN(tiles_file_, OpenOrCreate(io_, JoinPath(dir_, "tiles"), kTilesMagic, &created, &warnings_));
   dir_dirty_ = series_dirty_ = layouts_dirty_ = created;
   if (created) {  // the epoch must be found again before a manifest names it
     PROM_TRY(series_file_->Sync());

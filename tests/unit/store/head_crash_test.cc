@@ -14,6 +14,7 @@
 #include "../../testing.h"
 #include "base/fault_io.h"
 #include "head_testing.h"
+#include "store/data_dir.h"
 
 namespace prom::store {
 using namespace prom::store::testing;
@@ -469,6 +470,85 @@ BOOST_AUTO_TEST_CASE(head_writer_opens_damaged_files) {
         BOOST_TEST(fresh == static_cast<std::size_t>(kColumns) + 1);
       }
     }
+  }
+}
+
+// One damaged byte in a file header is repaired; a file of another kind is not touched.
+BOOST_AUTO_TEST_CASE(head_writer_repairs_file_headers) {
+  for (const char* name : {"series", "layouts", "homes", "homes_more", "tiles"}) {
+    for (const std::size_t at : {2, 8, 14, 99}) {  // 99: all of the header
+      BOOST_TEST_CONTEXT(name << " byte " << at) {
+        prom::testing::TempDir dir;
+        FixedClock clock;
+        Content want;
+        {
+          auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
+          REQUIRE_OK(writer);
+          auto a = (*writer)->NewAppender();
+          REQUIRE_OK(DefineAll(*a));
+          REQUIRE_OK(AppendBatch(*a, kT0));
+          Want(&want, kT0);
+        }
+        const std::string path = EpochDir(dir.path(), 1) + "/" + name;
+        std::string bytes = Bytes(path);
+        if (at == 99) bytes.replace(0, 16, "another file....");
+        else bytes[at] = static_cast<char>(bytes[at] ^ 4);
+        prom::testing::WriteFile(path, bytes);
+        auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
+        BOOST_REQUIRE(writer.has_value() == (at != 99));
+        if (!writer) {
+          BOOST_TEST((writer.error().code == Errc::kCorrupt));
+          BOOST_TEST((Bytes(path) == bytes));
+          continue;
+        }
+        BOOST_TEST((*writer)->warnings().size() == 1u);
+        BOOST_TEST((ReadHeads(dir.path()) == want));
+      }
+    }
+  }
+}
+
+// What is cut off behind the header is found elsewhere or told to whoever reads.
+BOOST_AUTO_TEST_CASE(head_readers_tell_of_cut_files) {
+  prom::testing::TempDir dir;
+  Content want;
+  {
+    FixedClock clock;
+    auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
+    REQUIRE_OK(writer);
+    auto a = (*writer)->NewAppender();
+    REQUIRE_OK(DefineAll(*a));
+    for (int r = 0; r < 20; ++r) {
+      REQUIRE_OK(AppendBatch(*a, kT0 + r * 1000));
+      Want(&want, kT0 + r * 1000);
+    }
+  }
+  std::size_t all = 0;
+  for (const auto& [series, samples] : want) all += samples.size();
+  for (const char* name : {"series", "homes", "tiles"}) {
+    const std::string path = EpochDir(dir.path(), 1) + "/" + name;
+    const std::string good = Bytes(path);
+    // Tiles: in the middle of a slot.
+    for (const std::size_t size : {std::size_t{28}, good.size() / 2 + 5, good.size() - 1}) {
+      BOOST_TEST_CONTEXT(name << " cut to " << size << " of " << good.size()) {
+        prom::testing::WriteFile(path, good.substr(0, size));
+        auto data = DataDir::Open(SystemIo(), dir.path());
+        REQUIRE_OK(data);
+        auto snapshot = (*data)->Snapshot();
+        REQUIRE_OK(snapshot);
+        auto selection = (*snapshot)->Select({}, kMinTimeMs, kMaxTimeMs);
+        std::size_t samples = 0, warnings = selection ? 0 : 1;
+        for (std::size_t i = 0; selection && i < (*selection)->size(); ++i) {
+          SeriesColumns columns;
+          REQUIRE_OK((*selection)->Read(i, kMinTimeMs, kMaxTimeMs, &columns));
+          samples += columns.t.size() + columns.histograms.size();
+          warnings += columns.warnings.size();
+        }
+        BOOST_TEST(warnings > 0u);
+        if (std::string_view(name) == "homes") BOOST_TEST(samples == all);  // the layouts know it, too
+      }
+    }
+    prom::testing::WriteFile(path, good);
   }
 }
 
