@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <unistd.h>
 
@@ -268,7 +269,11 @@ int Dump(const Flags& flags) {
     *out = *t;
   }
   options.binary = flags.binary;
-  options.on_warning = Warn;
+  std::vector<std::string> said;
+  options.on_warning = [&](std::string_view w) {
+    said.emplace_back(w);
+    Warn(w);
+  };
   auto dir = prom::store::DataDir::Open(prom::SystemIo(), flags.data);
   if (!dir) return Fail(dir.error());
   auto parts = (*dir)->OpenParts();
@@ -277,7 +282,8 @@ int Dump(const Flags& flags) {
   if (auto done = prom::store::Dump(*prom::store::DataDir::Merge(**parts), options, WriteOut, &summary); !done) return Fail(done.error());
   // Damage to what all series of a part share has no series to go with.
   const auto shared = prom::store::SharedWarnings(**parts);
-  for (const std::string& w : shared) Warn(w);
+  for (const std::string& w : shared)
+    if (std::find(said.begin(), said.end(), w) == said.end()) Warn(w);
   summary.warnings += shared.size();
   if (const int failed = Flush(); failed != 0) return failed;
   return summary.warnings != 0 ? 3 : 0;

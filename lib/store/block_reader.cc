@@ -127,6 +127,17 @@ Result<std::vector<std::pair<std::string, Metadata>>> BlockReader::ListMetadata(
   return std::vector<std::pair<std::string, Metadata>>(all.begin(), all.end());
 }
 
+std::vector<std::string> BlockReader::warnings() const {
+  std::vector<std::string> out;
+  std::string buffer;
+  for (std::uint32_t i = head_.first_exemplars; i < head_.groups; ++i) {
+    const bool exemplars = i < head_.first_metadata;
+    if (const auto raw = ReadGroup(i, exemplars ? BlockGroupKind::kExemplars : BlockGroupKind::kMetadata, &buffer); !raw)
+      out.push_back(raw.error().message + (exemplars ? "; exemplars are left out" : "; metadata are left out"));
+  }
+  return out;
+}
+
 Result<std::vector<Queryable::SeriesExemplars>> BlockReader::Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const {
   std::vector<SeriesExemplars> out;
   if (head_.first_exemplars == head_.first_metadata) return out;

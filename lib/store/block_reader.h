@@ -29,7 +29,9 @@ class BlockReader : public Queryable, public std::enable_shared_from_this<BlockR
   Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
-  // Damaged groups of metadata and exemplars are left out; Verify() finds them.
+  // Damaged groups of exemplars and metadata, which no series warns of; reads them all.
+  std::vector<std::string> warnings() const;
+  // Damaged groups of metadata and exemplars are left out.
   Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override;
   Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override;
   std::pair<std::int64_t, std::int64_t> TimeRange() const override { return {head_.min_ms, head_.max_ms}; }

@@ -128,10 +128,14 @@ std::shared_ptr<const Queryable> DataDir::Merge(const Parts& parts) {
       sources.push_back(HideDeleted(block->reader, OfBlock(parts.tombstones, block->entry.ulid)));
     }
   }
-  for (const auto& epoch : parts.epochs) {
+  for (std::size_t i = 0; i < parts.epochs.size(); ++i) {
+    const auto& epoch = parts.epochs[i];
     if (epoch.snapshot == nullptr) {
       missing.push_back({epoch.error, epoch.entry.start_ms, kMaxTimeMs});
     } else {
+      const auto [min_ms, max_ms] = epoch.snapshot->TimeRange();
+      const std::int64_t end = i + 1 < parts.epochs.size() ? std::max(max_ms, parts.epochs[i + 1].entry.start_ms) : kMaxTimeMs;
+      for (auto& what : epoch.snapshot->losses()) missing.push_back({std::move(what), std::min(min_ms, epoch.entry.start_ms), end});
       sources.push_back(HideDeleted(epoch.snapshot, OfEpoch(parts.tombstones, epoch.entry.number)));
     }
   }

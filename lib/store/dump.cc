@@ -22,16 +22,16 @@ class Dumper {
   Result<void> Run() {
     PROM_ASSIGN(auto metadata, source_.ListMetadata());
     for (auto& [name, m] : metadata) metadata_.emplace(std::move(name), std::move(m));
-    PROM_ASSIGN(auto exemplars, source_.Exemplars({options_.matchers}, options_.min_ms, options_.max_ms));
-    for (auto& e : exemplars) exemplars_.emplace(std::move(e.series), std::move(e.exemplars));
+    // A part that cannot be read costs the exemplars, not the samples of the others.
+    auto exemplars = source_.Exemplars({options_.matchers}, options_.min_ms, options_.max_ms);
+    if (!exemplars && exemplars.error().code != Errc::kCorrupt) return std::move(exemplars.error());
+    if (!exemplars) Warn(exemplars.error().message + "; exemplars are left out");
+    else for (auto& e : *exemplars) exemplars_.emplace(std::move(e.series), std::move(e.exemplars));
     PROM_ASSIGN(const auto selection, source_.Select(options_.matchers, options_.min_ms, options_.max_ms));
     SeriesColumns columns;
     for (std::size_t i = 0; i < selection->size(); ++i) {
       PROM_TRY(selection->Read(i, options_.min_ms, options_.max_ms, &columns));
-      for (const std::string& w : columns.warnings) {
-        ++summary_->warnings;
-        if (options_.on_warning && warned_.insert(w).second) options_.on_warning(w);
-      }
+      for (const std::string& w : columns.warnings) Warn(w);
       PROM_TRY(OneSeries(selection->labels(i), columns));
     }
     // Of metrics that have no samples here; of a part of the series they would be noise.
@@ -43,6 +43,11 @@ class Dumper {
   }
 
  private:
+  void Warn(const std::string& w) {
+    ++summary_->warnings;
+    if (options_.on_warning && warned_.insert(w).second) options_.on_warning(w);
+  }
+
   Result<void> OneSeries(const Labels& labels, const SeriesColumns& c) {
     const auto exemplars = exemplars_.find(labels);
     if (c.t.empty() && c.histograms.empty() && exemplars == exemplars_.end()) return {};

@@ -75,6 +75,9 @@ Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
       state.warnings.push_back(files.dir() + "/tiles: byte " + std::to_string(TileEntryOffset(entry)) + ": damaged entry; " + lost);
     };
 
+    // Slots are written whole; the file header alone is what a new epoch has.
+    if (size > kFileHeaderSize && size % kTileSlotBytes != 0)
+      state.warnings.push_back(files.dir() + "/tiles: byte " + std::to_string(size) + ": cut off; newest samples may be missing");
     const auto extents = Choose<ExtentState>(table.data() + kExtentEntry * kTileEntryBytes, kExtentEntry, state.seq, DecodeExtentSlot);
     if ((!extents.found || extents.damaged) && !last_word) continue;
     if (!extents.found && extents.ahead) continue;

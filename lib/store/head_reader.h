@@ -58,6 +58,8 @@ class HeadSnapshot : public Queryable {
   virtual Stats stats() const = 0;
   // Damage met so far in the parts all series share (tile table, series file, extras).
   virtual std::vector<std::string> warnings() const = 0;
+  // Those of them that may have cost samples of any series; cheap.
+  virtual std::vector<std::string> losses() const = 0;
 };
 
 // DATA/head/<epoch>, eight digits.

@@ -70,8 +70,19 @@ HeadSnapshot::Stats HeadSnapshotImpl::stats() const {
 }
 
 std::vector<std::string> HeadSnapshotImpl::warnings() const {
-  std::vector<std::string> out = state_.warnings;
+  std::vector<std::string> out = losses();
   out.insert(out.end(), series_.warnings.begin(), series_.warnings.end());
+  if (state_.extras != nullptr) {
+    const auto content = files_->Extras(*state_.extras, state_.extents.extras, state_.extents.extras_bytes);
+    if (content->damaged != 0)
+      out.push_back(state_.extras->path() + ": byte " + std::to_string(content->end) + ": " + std::to_string(content->damaged) + " damaged exemplars or metadata");
+  }
+  return out;
+}
+
+std::vector<std::string> HeadSnapshotImpl::losses() const {
+  std::vector<std::string> out = state_.warnings;
+  out.insert(out.end(), series_.losses.begin(), series_.losses.end());
   return out;
 }
 
@@ -98,7 +109,7 @@ Result<std::vector<HeadSnapshotImpl::Match>> HeadSnapshotImpl::Find(const Matche
 bool HeadSnapshotImpl::MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms) const {
   const auto overlaps = [&](const TileState& s) { return s.min_t <= s.max_t && s.min_t <= max_ms && s.max_t >= min_ms; };
   std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
-  if (!files_->Homes(series, static_cast<std::uint32_t>(state_.layouts.size()), &homes)) return true;
+  if (!files_->Homes(series, state_.extents, &homes)) return true;
   for (const auto& [layout, slot] : homes)
     if (overlaps(state_.layouts[layout])) return true;
   if (!overlaps(state_.loose)) return false;
@@ -366,7 +377,7 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
 Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
   out->Clear();
   std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
-  if (!files_->Homes(series, static_cast<std::uint32_t>(state_.layouts.size()), &homes))
+  if (!files_->Homes(series, state_.extents, &homes))
     out->warnings.push_back(files_->dir() + "/homes: byte " + std::to_string(HomeOffset(series)) + ": damaged entry; the layouts file was searched instead");
   std::erase_if(homes, [&](const auto& h) {
     const TileState& s = state_.layouts[h.first];

@@ -37,6 +37,7 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::pair<std::int64_t, std::int64_t> TimeRange() const override { return {min_t_, max_t_}; }
   Stats stats() const override;
   std::vector<std::string> warnings() const override;
+  std::vector<std::string> losses() const override;
 
   Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
   std::shared_ptr<const LayoutView> View(std::uint32_t layout) const;

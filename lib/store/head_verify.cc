@@ -58,18 +58,19 @@ Result<std::vector<HeadReader::Problem>> HeadReader::Verify() {
   walk(files.layouts(), extents.layouts_bytes, [](std::string_view b) { auto r = ParseLayoutRecord(b); return r ? r->size : 0; }, "damaged layout");
   std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
   for (std::uint32_t id = 0; id < extents.series; ++id)
-    if (!files.Homes(id, extents.layouts, &homes)) add(files.dir() + "/homes", HomeOffset(id), "damaged entry of series " + std::to_string(id));
+    if (!files.Homes(id, extents, &homes)) add(files.dir() + "/homes", HomeOffset(id), "damaged entry of series " + std::to_string(id));
   for (const IndexSegment& segment : head.series().segments)
     for (const std::string& w : segment.index->Verify()) add_text(w);
-  if (head.state().extras != nullptr) {
-    const auto content = files.Extras(*head.state().extras, extents.extras, extents.extras_bytes);
-    if (content->damaged != 0) add(head.state().extras->path(), content->end, std::to_string(content->damaged) + " damaged exemplars or metadata");
-  }
 
   // Torn ends are what a killed writer leaves; if a chain leads into one, it is told below.
   const LogScan log = ScanLogs(head.state().logs, head.state().seq, head.state().seq);
   for (const ScanDamage& d : log.damage)
     if (!d.at_end) add(files.dir() + "/log-" + std::to_string(d.file), d.offset, std::to_string(d.size) + " bytes are not a record");
+  // A tile table that was cut off may still look like an older one.
+  for (const ScannedRecord& row : log.rows) {
+    if (row.layout < extents.layouts && row.t <= head.state().layouts[row.layout].max_t && row.t >= head.state().layouts[row.layout].min_t) continue;
+    add(files.dir() + "/tiles", TileEntryOffset(std::uint64_t{kFirstLayoutEntry} + row.layout), "does not know rows that the log has", row.t, row.t);
+  }
   const NumberedFiles chunk_files = files.AllChunks();
   const ChunkScan chunks = ScanChunks(chunk_files);
   for (const ScanDamage& d : chunks.damage)

@@ -81,13 +81,37 @@ std::shared_ptr<MappedFile> HeadFiles::ExtrasFile(std::uint32_t number) {
   return file;
 }
 
-bool HeadFiles::Homes(std::uint32_t series, std::uint32_t layouts, std::vector<std::pair<std::uint32_t, std::uint32_t>>* out) {
+// Whether a series up to this one, or beyond, is in a layout: then the homes file must be long enough.
+bool HeadFiles::InSomeLayout(std::uint32_t series, std::uint64_t layouts_bytes) {
+  MutexLock lock(members_mutex_);
+  if (members_bytes_ < kFileHeaderSize) members_bytes_ = kFileHeaderSize;
+  if (members_bytes_ < layouts_bytes) {
+    const std::string_view bytes = layouts_->At(members_bytes_, layouts_bytes - members_bytes_);
+    for (std::size_t at = 0; at + kLayoutHeaderBytes <= bytes.size();) {
+      const auto r = ParseLayoutRecord(bytes.substr(at));
+      if (!r) {
+        at += 4;
+        continue;
+      }
+      for (std::uint32_t i = 0; i < r->count; ++i) members_end_ = std::max(members_end_, LoadLe<std::uint32_t>(r->series + std::size_t{4} * i) + 1);
+      at += r->size;
+    }
+    members_bytes_ = layouts_bytes;
+  }
+  return series < members_end_;
+}
+
+bool HeadFiles::Homes(std::uint32_t series, const ExtentState& extents, std::vector<std::pair<std::uint32_t, std::uint32_t>>* out) {
+  const std::uint32_t layouts = extents.layouts;
   out->clear();
   // An entry that is being written may not hold for a moment.
   for (int attempt = 0; attempt < 100; ++attempt) {
     out->clear();
     const std::string_view bytes = homes_->At(HomeOffset(series), kHomeBytes);
-    if (bytes.empty()) return true;  // no layout yet
+    if (bytes.empty()) {
+      if (!InSomeLayout(series, extents.layouts_bytes)) return true;
+      break;  // cut off
+    }
     const auto home = DecodeHome(bytes.data(), series);
     if (!home) continue;
     if (home->layout == kNoLayout) return true;
@@ -195,7 +219,8 @@ SeriesView HeadFiles::Series(const ExtentState& extents) {
     }
     part->first = next;
     part->end = extents.series;
-    const std::string_view bytes = extents.series_bytes > offset ? series_->At(offset, extents.series_bytes - offset) : std::string_view();
+    std::string_view bytes = extents.series_bytes > offset ? series_->At(offset, extents.series_bytes - offset) : std::string_view();
+    if (bytes.empty()) bytes = series_->From(offset);  // cut off
     for (std::size_t at = 0; at + kSeriesHeaderBytes <= bytes.size();) {
       const auto r = ParseSeriesRecord(bytes.substr(at));
       auto labels = r ? Labels::FromBytes(r->labels) : Result<Labels>(Error{Errc::kCorrupt, ""});
@@ -208,6 +233,7 @@ SeriesView HeadFiles::Series(const ExtentState& extents) {
       if (r->id < part->first || r->id >= part->end) continue;
       part->series.emplace_back(std::move(*labels), r->id);
     }
+    if (part->series.size() < part->end - part->first && part->damaged_at == 0) part->damaged_at = offset + bytes.size();
     part->end_offset = std::max(offset, extents.series_bytes);
     for (std::uint32_t i = 0; i < part->series.size(); ++i) part->by_name[part->series[i].first.metric_name()].push_back(i);
     parts.push_back(std::move(part));
@@ -215,7 +241,7 @@ SeriesView HeadFiles::Series(const ExtentState& extents) {
   tail_ = parts;
   out.tail = std::move(parts);
   for (const auto& part : out.tail)
-    if (part->damaged_at != 0) out.warnings.push_back(series_->path() + ": byte " + std::to_string(part->damaged_at) + ": damaged; its series are left out");
+    if (part->damaged_at != 0) out.losses.push_back(series_->path() + ": byte " + std::to_string(part->damaged_at) + ": damaged; its series are left out");
   return out;
 }
 
@@ -352,9 +378,10 @@ std::shared_ptr<const ExtrasContent> HeadFiles::Extras(const MappedFile& file, s
   MutexLock lock(extras_mutex_);
   if (extras_ != nullptr && extras_number_ == number && extras_bytes_ == bytes) return extras_;
   auto out = std::make_shared<ExtrasContent>();
-  const std::string_view all = file.At(0, bytes);
+  std::string_view all = file.At(0, bytes);
+  if (all.empty()) all = file.From(0);  // cut off
   if (CheckFileHeader(all, kExtrasMagic, file.path())) *out = ParseExtras(all);
-  else out->damaged = 1;
+  if (out->end < bytes) ++out->damaged;
   extras_ = out;
   extras_number_ = number;
   extras_bytes_ = bytes;

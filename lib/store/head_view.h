@@ -32,7 +32,7 @@ struct TailPart {
   std::uint32_t first = 0, end = 0;  // ids
   std::vector<std::pair<Labels, std::uint32_t>> series;
   std::unordered_map<std::string_view, std::vector<std::uint32_t>> by_name;  // metric name -> places in series
-  std::uint64_t damaged_at = 0;  // offset in the series file of bytes that are no record; 0: none
+  std::uint64_t damaged_at = 0;  // offset in the series file of bytes that are no record, or of its end when it is too short; 0: none
   std::uint64_t end_offset = 0;  // in the series file
 };
 
@@ -48,7 +48,8 @@ std::string IndexName(std::uint32_t first, std::uint32_t end);
 struct SeriesView {
   std::vector<IndexSegment> segments;
   std::vector<std::shared_ptr<const TailPart>> tail;
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings;  // damage that costs time only
+  std::vector<std::string> losses;    // series that are left out
 };
 
 // Sealed groups of one layout, oldest first. Immutable; extended by copying.
@@ -79,9 +80,9 @@ class HeadFiles {
   const MappedFile& series() const { return *series_; }
   const MappedFile& layouts() const { return *layouts_; }
 
-  // A series' memberships in layouts below `layouts`; false: its entry is damaged,
-  // and the memberships were found in the layouts file instead.
-  bool Homes(std::uint32_t series, std::uint32_t layouts, std::vector<std::pair<std::uint32_t, std::uint32_t>>* out);
+  // A series' memberships in the layouts of `extents`; false: its entry is damaged or
+  // missing, and the memberships were found in the layouts file instead.
+  bool Homes(std::uint32_t series, const ExtentState& extents, std::vector<std::pair<std::uint32_t, std::uint32_t>>* out);
   SeriesView Series(const ExtentState& extents);
   std::shared_ptr<const GroupList> Groups(std::uint32_t layout, Position newest);
   // Loose groups up to `newest`, oldest first.
@@ -99,6 +100,7 @@ class HeadFiles {
  private:
   HeadFiles(Io& io, std::string dir) : io_(io), dir_(std::move(dir)) {}
   std::shared_ptr<MappedFile> Numbered(NumberedFiles* files, std::string_view stem, std::uint32_t n);
+  bool InSomeLayout(std::uint32_t series, std::uint64_t layouts_bytes);
   void LoadSegments(std::uint32_t series) REQUIRES(series_mutex_);
 
   Io& io_;
@@ -120,6 +122,9 @@ class HeadFiles {
   std::uint32_t extras_number_ GUARDED_BY(extras_mutex_) = 0;
   std::uint64_t extras_bytes_ GUARDED_BY(extras_mutex_) = 0;
   std::shared_ptr<const ExtrasContent> extras_ GUARDED_BY(extras_mutex_);
+  Mutex members_mutex_;
+  std::uint64_t members_bytes_ GUARDED_BY(members_mutex_) = 0;  // of the layouts file that have been looked at
+  std::uint32_t members_end_ GUARDED_BY(members_mutex_) = 0;    // the highest series in a layout there, + 1
   Mutex fallback_mutex_;
   bool fallback_loaded_ GUARDED_BY(fallback_mutex_) = false;
   std::unordered_map<std::uint32_t, std::vector<std::pair<std::uint32_t, std::uint32_t>>> fallback_homes_ GUARDED_BY(fallback_mutex_);

@@ -113,6 +113,9 @@ Result<std::vector<PartReport>> ListParts(Io& io, DataDir& dir) {
 
 std::vector<std::string> SharedWarnings(const DataDir::Parts& parts) {
   std::vector<std::string> out = parts.warnings;
+  for (const auto& block : parts.blocks)
+    if (block.reader != nullptr)
+      for (std::string& w : block.reader->warnings()) out.push_back(std::move(w));
   for (const auto& epoch : parts.epochs)
     if (epoch.snapshot != nullptr)
       for (const std::string& w : epoch.snapshot->warnings()) out.push_back(w);

@@ -23,8 +23,8 @@ struct PartReport {
 // Blocks by time, then epochs of the head. Counting the samples of the head reads them.
 Result<std::vector<PartReport>> ListParts(Io& io, DataDir& dir);
 
-// Damage met so far in what all series of a part share: control page, tombstones, the
-// head's list of series and tile table.
+// Damage met so far in what all series of a part share: control page, tombstones,
+// exemplars and metadata, the head's list of series and tile table.
 std::vector<std::string> SharedWarnings(const DataDir::Parts& parts);
 
 struct DirReport {
