@@ -144,10 +144,14 @@ void AppendLabelsJson(std::string* out, const Labels& labels) {
 
 void AppendResultJson(std::string* out, const QueryResult& r) {
   switch (r.type) {
-    case ValueType::kScalar:
-      *out += "{\"resultType\":\"scalar\",\"result\":";
-      AppendSample(out, r.t_ms, r.series.empty() || r.series[0].floats.empty() ? NormalNan() : r.series[0].floats[0].v);
+    case ValueType::kScalar: {
+      *out += "{\"resultType\":\"scalar\",\"result\":[";
+      char buffer[32];
+      out->append(buffer, WriteMillisAsSeconds(buffer, r.t_ms));
+      // Upstream spells scalars, other than samples, never with an exponent.
+      *out += ",\"" + FormatFloatF(r.series.empty() || r.series[0].floats.empty() ? NormalNan() : r.series[0].floats[0].v) + "\"]";
       break;
+    }
     case ValueType::kString: {
       *out += "{\"resultType\":\"string\",\"result\":[";
       char buffer[32];
