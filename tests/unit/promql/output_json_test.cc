@@ -14,17 +14,21 @@ using namespace prom::promql;
 
 namespace {
 
-std::string ScalarJson(std::int64_t t_ms, double v) {
+std::string SampleJson(ValueType type, std::int64_t t_ms, double v) {
   QueryResult r;
-  r.type = ValueType::kScalar;
+  r.type = type;
   r.t_ms = t_ms;
   r.series.push_back({{}, {{t_ms, v}}, {}});
   std::string out;
   AppendResultJson(&out, r);
-  return out.substr(out.find("[") , out.size() - out.find("[") - 1);
+  // {"resultType":"scalar","result":[..]} or {"resultType":"vector","result":[{"metric":{},"value":[..]}]}
+  const bool vector = type == ValueType::kVector;
+  const std::size_t begin = vector ? out.find("\"value\":[") + 8 : out.find('[');
+  return out.substr(begin, out.size() - begin - (vector ? 3 : 1));
 }
+std::string ScalarJson(std::int64_t t_ms, double v) { return SampleJson(ValueType::kScalar, t_ms, v); }
 std::string Value(double v) {
-  const std::string json = ScalarJson(0, v);
+  const std::string json = SampleJson(ValueType::kVector, 0, v);
   return json.substr(4, json.size() - 6);  // [0,"..."]
 }
 
@@ -46,6 +50,13 @@ BOOST_AUTO_TEST_CASE(values) {
                               {1234.000001, "1234.000001"}, {999999999999.999, "999999999999.999"}, {0.001, "0.001"}, {0.1234567, "0.1234567"}, {1.0 / 3, "0.3333333333333333"},
                               {9007199254740993.0, "9007199254740992"}, {NAN, "NaN"}, {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}};
   for (const Row& row : kRows) BOOST_TEST_CONTEXT(row.want) BOOST_TEST(Value(row.v) == row.want);
+}
+
+// Scalars are spelled with 'f' alone: never an exponent. Seen in Debian's prometheus 2.42.
+BOOST_AUTO_TEST_CASE(scalars) {
+  BOOST_TEST(ScalarJson(0, 1e21) == "[0,\"1000000000000000000000\"]");
+  BOOST_TEST(ScalarJson(0, 1e-7) == "[0,\"0.0000001\"]");
+  BOOST_TEST(ScalarJson(0, INFINITY) == "[0,\"+Inf\"]");
 }
 
 BOOST_AUTO_TEST_CASE(times) {
