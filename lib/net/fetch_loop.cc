@@ -1,6 +1,7 @@
 #include "net/fetch_loop.h"
 
 #include <curl/curl.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <chrono>
@@ -43,24 +44,66 @@ struct Transfer {
   curl_slist* headers = nullptr;
   curl_slist* connect_to = nullptr;
   bool over_limit = false;
+  // Inflating is done here and not by libcurl, which takes a body that is cut off for a whole one.
+  bool gzip = false, gzip_begun = false, gzip_ended = false, gzip_bad = false;
+  z_stream inflater{};
   char error[CURL_ERROR_SIZE] = {};
 
   ~Transfer() {
     curl_slist_free_all(headers);
     curl_slist_free_all(connect_to);
+    if (gzip_begun) inflateEnd(&inflater);
   }
 };
+
+// False: more than may come; the transfer ends.
+bool Take(Transfer* t, const char* data, std::size_t size) {
+  t->result.body_bytes += size;
+  if (t->result.body_bytes >= t->request.max_body_bytes) {
+    t->over_limit = true;
+    return false;
+  }
+  t->result.body.append(data, size);
+  return true;
+}
+
+bool TakeGzip(Transfer* t, char* data, std::size_t size) {
+  if (!t->gzip_begun) {
+    t->gzip_begun = inflateInit2(&t->inflater, 15 + 16) == Z_OK;  // 16: the gzip wrapper, with its CRC and length
+    if (!t->gzip_begun) return false;
+  }
+  t->inflater.next_in = reinterpret_cast<Bytef*>(data);
+  t->inflater.avail_in = static_cast<uInt>(size);
+  char out[64 << 10];
+  while (!t->gzip_ended) {
+    t->inflater.next_out = reinterpret_cast<Bytef*>(out);
+    t->inflater.avail_out = sizeof out;
+    const int state = inflate(&t->inflater, Z_NO_FLUSH);
+    if (!Take(t, out, sizeof out - t->inflater.avail_out)) return false;
+    t->gzip_ended = state == Z_STREAM_END;
+    if (state == Z_BUF_ERROR || (state == Z_OK && t->inflater.avail_out > 0)) return true;  // wants more
+    if (state != Z_OK && state != Z_STREAM_END) {
+      t->gzip_bad = true;
+      return false;
+    }
+  }
+  return true;
+}
 
 std::size_t OnBody(char* data, std::size_t size, std::size_t n, void* user) {
   auto& t = *static_cast<Transfer*>(user);
   const std::size_t bytes = size * n;
-  t.result.body_bytes += bytes;
-  if (t.result.body_bytes >= t.request.max_body_bytes) {
-    t.over_limit = true;
-    return 0;  // ends the transfer
-  }
-  t.result.body.append(data, bytes);
-  return bytes;
+  return (t.gzip ? TakeGzip(&t, data, bytes) : Take(&t, data, bytes)) ? bytes : 0;
+}
+
+std::size_t OnHeader(char* data, std::size_t size, std::size_t n, void* user) {
+  auto& t = *static_cast<Transfer*>(user);
+  const std::string_view line(data, size * n);
+  if (line.starts_with("HTTP/")) t.gzip = false;  // of the next answer, behind a redirect
+  const std::size_t colon = line.find(':');
+  if (colon != std::string_view::npos && EqualIgnoreCase(line.substr(0, colon), "Content-Encoding"))
+    t.gzip = EqualIgnoreCase(TrimSpace(line.substr(colon + 1)), "gzip");
+  return line.size();
 }
 
 void SetBlob(CURL* easy, CURLoption option, std::string& pem) {
@@ -90,9 +133,10 @@ void SetUp(Transfer* t) {
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, r.enable_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 128L << 10);
   curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
-  if (r.accept_gzip) curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
+  curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, OnHeader);
+  curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
   for (const auto& [name, value] : r.headers) t->headers = curl_slist_append(t->headers, (name + (value.empty() ? ";" : ": " + value)).c_str());
-  if (!r.accept_gzip) t->headers = curl_slist_append(t->headers, "Accept-Encoding: identity");
+  t->headers = curl_slist_append(t->headers, r.accept_gzip ? "Accept-Encoding: gzip" : "Accept-Encoding: identity");
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
   set_if(CURLOPT_UNIX_SOCKET_PATH, r.unix_socket);
   if (!r.username.empty() || !r.password.empty()) {
@@ -238,6 +282,8 @@ class FetchLoop::Impl {
       if (curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type != nullptr) t->result.content_type = type;
       if (t->over_limit) {
         t->result.done = Error{Errc::kLimit, "body size limit exceeded"};
+      } else if (t->gzip_bad || (code == CURLE_OK && t->gzip && !t->gzip_ended && status == 200)) {
+        t->result.done = Error{Errc::kCorrupt, t->gzip_bad ? "gzip: damaged body" : "gzip: unexpected end of the body"};
       } else if (code != CURLE_OK) {
         t->result.done = ToError(code, *t);
       }

@@ -103,7 +103,8 @@ class StoreOutput::Impl {
     LogWarn("scrape", "lost the store", {{"err", why.message}, {"unacknowledged_batches", sent > acked ? sent - acked : 0}});
     away_logged_ = true;
     CloseLive();
-    next_try_ns_ = 0;
+    // A store that takes connections and fails each (a full disk) is not asked more often than one that is away.
+    next_try_ns_ = clock_.MonotonicNs() + options_.retry_ms * 1'000'000;
   }
 
   void CloseLive() {

@@ -93,6 +93,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
   MutexLock lock(mutex_);
   auto manifest = control_->generation() != 0 ? ReadManifest(io_, dir_, control_->generation()) : Result<Manifest>(Error{Errc::kNotFound, ""});
   if (!manifest && manifest.error().code == Errc::kUnsupported) return std::move(manifest.error());
+  manifest_lost_ = !manifest && control_->generation() != 0;
   if (!manifest || !trusted) {
     // The page may be older than the newest manifest that reached the disk.
     PROM_ASSIGN(const auto generations, ListManifests(io_, dir_));
@@ -100,6 +101,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
       if (manifest && *it <= manifest->generation) break;
       auto other = ReadManifest(io_, dir_, *it);
       if (!other) {
+        manifest_lost_ = true;
         warnings_.push_back(other.error().message);
         continue;
       }
@@ -153,8 +155,17 @@ Result<void> Writer::RemoveLeftovers() {
   for (const DirEntry& entry : *entries) {
     const auto n = ParseUint64(entry.name);
     const bool named = n && std::any_of(manifest_.epochs.begin(), manifest_.epochs.end(), [&](const ManifestEpoch& e) { return e.number == *n; });
-    if (!named && entry.is_dir) PROM_TRY(RemoveTree(io_, JoinPath(JoinPath(dir_, "head"), entry.name)));
+    if (named || !entry.is_dir) continue;
+    const std::string path = JoinPath(JoinPath(dir_, "head"), entry.name);
+    if (!manifest_lost_) {
+      PROM_TRY(RemoveTree(io_, path));
+    } else if (n) {
+      // The manifest that cannot be read may have named it: out of the way of new epochs, but kept.
+      PROM_TRY(io_.Rename(path, path + ".kept"));
+      warnings_.push_back(path + ": not named by the manifest that could be read; kept as " + path + ".kept");
+    }
   }
+  if (manifest_lost_) return {};
   // Blocks that no manifest names: a compaction that ended before it was published, or a removal cut short.
   const auto blocks = io_.List(JoinPath(dir_, "blocks"));
   if (!blocks) return {};

@@ -125,6 +125,7 @@ class Writer {
   Mutex sync_mutex_;
   mutable Mutex mutex_;
   Manifest manifest_ GUARDED_BY(mutex_);
+  bool manifest_lost_ = false;  // a newer manifest than the one in force could not be read: delete nothing it may name
   std::shared_ptr<HeadWriter> head_ GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<HeadWriter>> closed_ GUARDED_BY(mutex_);  // oldest first, to be compacted
   std::int64_t window_end_ GUARDED_BY(mutex_) = kMaxTimeMs;           // of the epoch being written

@@ -45,6 +45,13 @@ BOOST_AUTO_TEST_CASE(fetches_and_limits) {
       out.headers.emplace_back("Location", "file:///etc/passwd");
       return out;
     }
+    if (r.path.starts_with("/cut") || r.path == "/flip") {
+      HttpResponse out = HttpResponse::Text(200, Gzip(std::string(3000, 'x') + "end"));
+      out.headers.emplace_back("Content-Encoding", "gzip");
+      if (r.path == "/flip") out.body[out.body.size() - 6] ^= 1;  // in the CRC
+      if (r.path.starts_with("/cut")) out.body.resize(out.body.size() - static_cast<std::size_t>(std::stoi(r.path.substr(4))));
+      return out;
+    }
     if (r.path == "/status") return HttpResponse::Text(503, "down");
     return HttpResponse::Text(200, std::string(r.Header("X-Test")) + "|" + std::string(r.Header("Accept-Encoding")) + "|" + std::string(r.Header("Authorization")));
   });
@@ -70,6 +77,11 @@ BOOST_AUTO_TEST_CASE(fetches_and_limits) {
   got = Get(loop, r);
   BOOST_TEST(got.done.error().code == Errc::kLimit);
   BOOST_TEST(got.body.size() <= std::size_t{1 << 20});
+
+  // A compressed body is whole, to its check sum, or it is an error.
+  BOOST_TEST(Get(loop, Url(base + "/cut0")).body.size() == 3003u);
+  for (const char* path : {"/cut1", "/cut4", "/cut8", "/cut20", "/flip"})
+    BOOST_TEST_CONTEXT(path) BOOST_TEST(Get(loop, Url(base + path)).done.error().code == Errc::kCorrupt);
 
   BOOST_TEST(Get(loop, Url(base + "/slow", 100)).done.error().code == Errc::kTimeout);
   BOOST_TEST(Get(loop, Url(base + "/status")).status == 503);
