@@ -3,7 +3,7 @@
 // session waits for readability: an end of file there means the client has gone.
 #include "net/http_server.h"
 
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -108,6 +108,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   HttpServerOptions options;
   Handler handler;
   asio::io_context io{1};
+  // Until the workers have ended: what they post must still run, or its session would never be freed.
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   asio::thread_pool workers;
   std::vector<std::unique_ptr<tcp::acceptor>> acceptors;
   std::set<Session*> sessions;  // network thread only
@@ -342,6 +344,7 @@ void HttpServer::Stop() {
       if (impl->sessions.count(session) > 0) session->Close();
   });
   impl_->workers.join();
+  impl_->work.reset();
   if (impl_->network.joinable()) impl_->network.join();
 }
 

@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "base/mutex.h"
 #include "exposition/stream_sink.h"
 #include "store/head_batch.h"
 
@@ -71,7 +72,7 @@ class Appender : public StreamSink {
 
   explicit Appender(Writer& writer);
   // With the writer's mutex held:
-  void Bind();  // to the epoch that is being written
+  void Bind() PROM_ANNOTATE(no_thread_safety_analysis);  // to the epoch that is being written
   void Place(Layout* layout, std::span<const std::uint32_t> series, bool extend);
   void Release();
   void Translate(HeadWriter& from, const std::vector<std::uint32_t>& old_series, const std::vector<Layout>& old_layouts, HeadBatch old_batch);

@@ -57,11 +57,12 @@ Result<std::shared_ptr<const DataDir::Parts>> DataDir::TryOpenParts(std::uint64_
     }
     manifest_ = std::move(m);
     manifest_read_ = true;
+    const Manifest now = manifest_;  // a copy: the closures below know nothing of the lock
     std::erase_if(blocks_, [&](const auto& b) {
-      return std::none_of(manifest_.blocks.begin(), manifest_.blocks.end(), [&](const auto& m2) { return m2.ulid == b.first; });
+      return std::none_of(now.blocks.begin(), now.blocks.end(), [&](const auto& m2) { return m2.ulid == b.first; });
     });
     std::erase_if(epochs_, [&](const auto& e) {
-      return std::none_of(manifest_.epochs.begin(), manifest_.epochs.end(), [&](const auto& m2) { return m2.number == e.first; });
+      return std::none_of(now.epochs.begin(), now.epochs.end(), [&](const auto& m2) { return m2.number == e.first; });
     });
   }
   auto parts = std::make_shared<Parts>();

@@ -215,6 +215,8 @@ RowView ParseRow(const RecordView& r) {
 }
 
 bool ParseLoose(const RecordView& r, std::vector<LooseSample>* out, Position* prev) {
+  // ParseRecord has checked the lengths of these two; other types may be shorter.
+  if (r.type != RecordType::kHistogram && r.type != RecordType::kLoose) return false;
   *prev = {LoadLe<std::uint64_t>(r.p + kLoosePrevAt), LoadLe<std::uint32_t>(r.p + kLoosePrevFileAt)};
   if (r.type == RecordType::kHistogram) {
     LooseSample s;
@@ -225,7 +227,6 @@ bool ParseLoose(const RecordView& r, std::vector<LooseSample>* out, Position* pr
     out->push_back(std::move(s));
     return true;
   }
-  if (r.type != RecordType::kLoose) return false;
   const bool start = (r.flags & kRecordStart) != 0;
   const std::size_t each = start ? 32 : 24;
   const auto count = LoadLe<std::uint32_t>(r.p + kLooseCountAt);

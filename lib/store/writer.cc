@@ -372,7 +372,11 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
   const auto source = HideDeleted(snapshot, OfEpoch(tombstones, head->epoch()));
   std::vector<ManifestBlock> blocks;
   const auto [min_t, max_t] = snapshot->TimeRange();
-  std::int64_t end = min_valid_;
+  std::int64_t end = 0;
+  {
+    MutexLock lock(mutex_);
+    end = min_valid_;
+  }
   if (min_t <= max_t) {
     // One block, unless an import has put much more than a window into the epoch.
     const bool one = max_t - min_t <= options_.block_ms + options_.block_ms / 2;
