@@ -65,6 +65,17 @@ std::string Fingerprint(const config::ScrapeConfig& section) {
   return config::PrintConfig(one);
 }
 
+// Keys of a job that promscrape(1) says are accepted without effect: they need the protobuf format.
+void WarnWithoutEffect(const config::ScrapeConfig& c) {
+  const std::pair<const char*, bool> keys[] = {{"scrape_native_histograms", c.scrape_native_histograms.value_or(false)},
+                                               {"always_scrape_classic_histograms", c.always_scrape_classic_histograms.value_or(false)},
+                                               {"convert_classic_histograms_to_nhcb", c.convert_classic_histograms_to_nhcb.value_or(false)},
+                                               {"native_histogram_bucket_limit", c.native_histogram_bucket_limit > 0},
+                                               {"native_histogram_min_bucket_factor", c.native_histogram_min_bucket_factor > 0}};
+  for (const auto& [key, set] : keys)
+    if (set) LogWarn("scrape", "this key has no effect in this version", {{"job", c.job_name}, {"key", key}});
+}
+
 constexpr std::size_t kKeepDropped = 100;
 constexpr std::size_t kSpareBuffers = 16;
 constexpr std::size_t kLargestSpareBuffer = 4 << 20;
@@ -106,6 +117,7 @@ struct Manager::Impl {
       }
       for (const discovery::SdConfig& sd : section->sd.unsupported)
         LogWarn("scrape", "this version does not run that kind of discovery; the job gets no targets from it", {{"job", section->job_name}, {"kind", sd.kind + "_sd_configs"}, {"at", sd.where}});
+      WarnWithoutEffect(*section);
       auto pool = std::make_shared<Pool>();
       pool->config = shared;
       pool->fingerprint = fingerprint;
@@ -119,7 +131,6 @@ struct Manager::Impl {
       for (auto& [hash, loop] : gone->loops) EndLoop(loop);
     }
     for (auto& pool : fresh) StartDiscovery(pool);
-    config = std::move(next);
   }
 
   void StartDiscovery(const std::shared_ptr<Pool>& pool) {
@@ -279,7 +290,6 @@ struct Manager::Impl {
   WorkerPool workers;
   Counter& exceeded_target_limit;
   std::vector<std::shared_ptr<Pool>> pools;
-  std::shared_ptr<const config::Config> config;
 };
 
 Manager::Manager(Output& output, Metrics& metrics, Clock& clock, ManagerOptions options) : impl_(std::make_unique<Impl>(output, metrics, clock, options)) {}
