@@ -72,7 +72,7 @@ demo: all
 	@scripts/demo
 
 install: all
-	@DESTDIR=$(DESTDIR) cmake --install build --prefix $(PREFIX) >/dev/null && echo "installed under $(DESTDIR)$(PREFIX)"
+	@DESTDIR=$(DESTDIR) cmake --install build --strip --prefix $(PREFIX) >/dev/null && echo "installed under $(DESTDIR)$(PREFIX)"
 
 clean:
 	rm -rf build

@@ -37,7 +37,8 @@ endif()
 target_link_options(promkit_flags INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
 find_program(MOLD mold)
 if(MOLD)
-  target_link_options(promkit_flags INTERFACE -fuse-ld=mold)
+  # A program that needs what only GNU ld does sets its property PROMKIT_GNU_LD.
+  target_link_options(promkit_flags INTERFACE $<$<NOT:$<BOOL:$<TARGET_PROPERTY:PROMKIT_GNU_LD>>>:-fuse-ld=mold>)
 endif()
 
 # prom_module(name USES other modules LINK libraries): lib/<name>/*.cc as a static library prom_<name>.
@@ -54,6 +55,9 @@ function(prom_module name)
   add_library(prom_${name} STATIC ${sources})
   list(TRANSFORM arg_USES PREPEND prom_)
   target_link_libraries(prom_${name} PUBLIC promkit_flags ${arg_USES} PRIVATE ${arg_LINK})
+  if(name MATCHES "^(base|model|exposition)$")  # of what all tools link, each takes what it calls
+    target_compile_options(prom_${name} PRIVATE -ffunction-sections -fdata-sections)
+  endif()
 endfunction()
 
 add_custom_target(programs)

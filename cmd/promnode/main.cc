@@ -231,4 +231,10 @@ int Run(int argc, char** argv) {
 
 }  // namespace
 
+// In place of libstdc++'s, which names the exception that nobody caught and brings a demangler of 40 kB for that.
+namespace __gnu_cxx {
+void __verbose_terminate_handler();
+void __verbose_terminate_handler() { std::abort(); }
+}  // namespace __gnu_cxx
+
 int main(int argc, char** argv) { return Run(argc, argv); }
