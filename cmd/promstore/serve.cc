@@ -1,0 +1,66 @@
+#include "base/log.h"
+#include "base/time.h"
+#include "command.h"
+#include "store/service.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: promstore serve -d DATA [flags]\n"
+    "\n"
+    "Is the writer of DATA until SIGTERM: takes streams (prom-stream(5)) on DATA/ingest.sock,\n"
+    "compacts, and drops what is older than the retention.\n"
+    "\n"
+    "  -d, --storage.tsdb.path DIR           data directory (data)\n"
+    "      --storage.tsdb.retention.time D   how long to keep samples, 0: for ever (15d)\n"
+    "      --storage.tsdb.retention.size N   bytes of blocks at most, as 512MB (0: no limit)\n"
+    "      --fsync always|D|never            what survives power loss (1s)\n"
+    "      --out-of-order-window D           take samples so much older than the newest (0s)\n"
+    "      --max-connections N               producers at a time (256)\n"
+    "      --run-dir DIR                     state and metrics (DATA/run)\n"
+    "      --log.level LEVEL --log.format FORMAT\n"
+    "\n"
+    "  promstore serve -d data --storage.tsdb.retention.time 30d\n";
+
+class Serve : public Command {
+ public:
+  const char* name() const override { return "serve"; }
+  const char* usage() const override { return kUsage; }
+  void AddFlags(FlagSet& flags) override {
+    flags.Text("--storage.tsdb.retention.time", &retention_time_);
+    flags.Text("--storage.tsdb.retention.size", &retention_size_);
+    flags.Text("--run-dir", &run_dir_);
+    flags.Number("--max-connections", &max_connections_, 1, 10'000);
+    flags.Text("--log.level", &log_level_);
+    flags.Text("--log.format", &log_format_);
+    writer_.Add(flags);
+  }
+  int Run() override {
+    prom::store::ServiceOptions options;
+    options.data_dir = data;
+    options.run_dir = run_dir_;
+    options.ingest.max_connections = max_connections_;
+    if (auto done = writer_.Parse(&options.writer, &options.ingest.sync); !done) return Fail(done.error());
+    auto time = DurationFlag("--storage.tsdb.retention.time", retention_time_);
+    if (!time) return Fail(time.error());
+    auto size = SizeFlag("--storage.tsdb.retention.size", retention_size_);
+    if (!size) return Fail(size.error());
+    options.writer.retention_ms = *time;
+    options.writer.retention_bytes = *size;
+    options.flags = {{"storage.tsdb.path", data}, {"storage.tsdb.retention.time", retention_time_}, {"storage.tsdb.retention.size", retention_size_},
+                     {"fsync", writer_.fsync}, {"out-of-order-window", writer_.window}, {"log.level", log_level_}, {"log.format", log_format_}};
+    for (auto done : {prom::SetLogLevel(log_level_), prom::SetLogFormat(log_format_)})
+      if (!done) return Fail(done.error());
+    if (auto done = prom::store::RunService(options, prom::SystemClock()); !done) return Fail(done.error());
+    return 0;
+  }
+
+ private:
+  WriterFlags writer_;
+  std::string retention_time_ = "15d", retention_size_ = "0", run_dir_, log_level_ = "info", log_format_ = "logfmt";
+  std::uint64_t max_connections_ = 256;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeServe() { return std::make_unique<Serve>(); }
