@@ -193,7 +193,9 @@ int Query(const Options& o, const promql::EngineOptions& engine_options, const Q
   if (!result) return Fail(result.error());
   for (const std::string& w : result->warnings) std::fprintf(stderr, "promql: %s\n", w.c_str());
   for (const std::string& i : result->infos) std::fprintf(stderr, "promql: %s\n", i.c_str());
-  const std::string text = promql::RenderResult(*result, *form, Screen());
+  auto text_or = promql::RenderResult(*result, *form, Screen());
+  if (!text_or) return Fail(text_or.error());
+  const std::string text = *text_or;
   if (const int code = Print(text); code != 0) return code;
   if (*form == promql::OutputForm::kGraph && text.empty() && !result->series.empty()) std::fprintf(stderr, "promql: nothing to draw: no finite value\n");
   const bool empty = result->series.empty() && (result->type == promql::ValueType::kVector || result->type == promql::ValueType::kMatrix);

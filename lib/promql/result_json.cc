@@ -75,54 +75,16 @@ void AppendHistogramSample(std::string* out, const HistogramSample& s) {
   out->push_back(']');
 }
 
-void AppendVector(std::string* out, const QueryResult& r) {
-  out->push_back('[');
-  bool first = true;
-  for (const ResultSeries& s : r.series) {
-    if (!first) out->push_back(',');
-    first = false;
-    *out += "{\"metric\":";
-    AppendLabelsJson(out, s.labels);
-    if (!s.floats.empty()) {
-      *out += ",\"value\":";
-      AppendSample(out, s.floats[0].t_ms, s.floats[0].v);
-    } else if (!s.histograms.empty()) {
-      *out += ",\"histogram\":";
-      AppendHistogramSample(out, s.histograms[0]);
-    }
-    out->push_back('}');
+void AppendList(std::string* out, const QueryResult& r, bool matrix) {
+  if (matrix) {
+    std::size_t samples = 0;
+    for (const ResultSeries& s : r.series) samples += s.floats.size();
+    out->reserve(out->size() + samples * 32 + r.series.size() * 128);
   }
-  out->push_back(']');
-}
-
-void AppendMatrix(std::string* out, const QueryResult& r) {
-  std::size_t samples = 0;
-  for (const ResultSeries& s : r.series) samples += s.floats.size();
-  out->reserve(out->size() + samples * 32 + r.series.size() * 128);
   out->push_back('[');
-  bool first = true;
-  for (const ResultSeries& s : r.series) {
-    if (!first) out->push_back(',');
-    first = false;
-    *out += "{\"metric\":";
-    AppendLabelsJson(out, s.labels);
-    if (!s.floats.empty()) {
-      *out += ",\"values\":[";
-      for (std::size_t i = 0; i < s.floats.size(); ++i) {
-        if (i > 0) out->push_back(',');
-        AppendSample(out, s.floats[i].t_ms, s.floats[i].v);
-      }
-      out->push_back(']');
-    }
-    if (!s.histograms.empty()) {
-      *out += ",\"histograms\":[";
-      for (std::size_t i = 0; i < s.histograms.size(); ++i) {
-        if (i > 0) out->push_back(',');
-        AppendHistogramSample(out, s.histograms[i]);
-      }
-      out->push_back(']');
-    }
-    out->push_back('}');
+  for (std::size_t i = 0; i < r.series.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendSeriesJson(out, r.series[i], matrix);
   }
   out->push_back(']');
 }
@@ -138,6 +100,35 @@ void AppendLabelsJson(std::string* out, const Labels& labels) {
     AppendJsonString(out, l.name);
     out->push_back(':');
     AppendJsonString(out, l.value);
+  }
+  out->push_back('}');
+}
+
+void AppendSeriesJson(std::string* out, const ResultSeries& s, bool matrix) {
+  *out += "{\"metric\":";
+  AppendLabelsJson(out, s.labels);
+  if (!matrix && !s.floats.empty()) {
+    *out += ",\"value\":";
+    AppendSample(out, s.floats[0].t_ms, s.floats[0].v);
+  } else if (!matrix && !s.histograms.empty()) {
+    *out += ",\"histogram\":";
+    AppendHistogramSample(out, s.histograms[0]);
+  }
+  if (matrix && !s.floats.empty()) {
+    *out += ",\"values\":[";
+    for (std::size_t i = 0; i < s.floats.size(); ++i) {
+      if (i > 0) out->push_back(',');
+      AppendSample(out, s.floats[i].t_ms, s.floats[i].v);
+    }
+    out->push_back(']');
+  }
+  if (matrix && !s.histograms.empty()) {
+    *out += ",\"histograms\":[";
+    for (std::size_t i = 0; i < s.histograms.size(); ++i) {
+      if (i > 0) out->push_back(',');
+      AppendHistogramSample(out, s.histograms[i]);
+    }
+    out->push_back(']');
   }
   out->push_back('}');
 }
@@ -163,12 +154,12 @@ void AppendResultJson(std::string* out, const QueryResult& r) {
     }
     case ValueType::kMatrix:
       *out += "{\"resultType\":\"matrix\",\"result\":";
-      AppendMatrix(out, r);
+      AppendList(out, r, true);
       break;
     case ValueType::kVector:
     case ValueType::kNone:
       *out += "{\"resultType\":\"vector\",\"result\":";
-      AppendVector(out, r);
+      AppendList(out, r, false);
       break;
   }
   out->push_back('}');

@@ -10,6 +10,8 @@ namespace prom::promql {
 
 // {"name":"value",...}
 void AppendLabelsJson(std::string* out, const Labels& labels);
+// One element of "result": {"metric":{...},"values":[[t,"v"],...]} of a matrix, else with its first sample as "value".
+void AppendSeriesJson(std::string* out, const ResultSeries& series, bool matrix);
 // The object of the "data" field, without stats.
 void AppendResultJson(std::string* out, const QueryResult& result);
 

@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "promql/output/exposition.h"
 #include "promql/output/graph.h"
 #include "promql/result_json.h"
 
@@ -95,6 +96,16 @@ std::string RenderDelimited(const QueryResult& r, OutputForm form) {
   return out;
 }
 
+std::string RenderJsonLines(const QueryResult& r) {
+  std::string out;
+  if (r.type == ValueType::kString) AppendResultJson(&out, r);
+  for (std::size_t i = 0; i < r.series.size(); ++i) {
+    if (i > 0) out += '\n';
+    AppendSeriesJson(&out, r.series[i], r.type == ValueType::kMatrix);
+  }
+  return out.empty() ? out : out + '\n';
+}
+
 // How much of a histogram a table has room for.
 std::string HistogramSummary(const Histogram& h) { return "count " + ShortNumber(h.count) + ", sum " + ShortNumber(h.sum); }
 
@@ -110,7 +121,7 @@ std::size_t WidthOf(const SeriesTable& table, const QueryResult& r) {
   std::size_t out = 0;
   for (const std::string& name : table.columns) {
     std::size_t widest = DisplayWidth(name);
-    for (const ResultSeries& s : r.series) widest = std::max(widest, DisplayWidth(s.labels.Get(name)));
+    for (const ResultSeries& s : r.series) widest = std::max(widest, DisplayWidth(SafeText(s.labels.Get(name))));
     out += std::min(widest, kNarrowest) + 2;
   }
   for (std::size_t i = 0; i < table.heads.size(); ++i) {
@@ -131,21 +142,21 @@ std::string Render(SeriesTable table, const QueryResult& r, const RenderOptions&
   }
   const bool any_label = std::any_of(r.series.begin(), r.series.end(), [](const ResultSeries& s) { return !s.labels.empty(); });
   std::vector<std::vector<std::string>> rows(1);
-  for (const std::string& name : table.columns) rows[0].push_back(name == kMetricName ? "METRIC" : name);
+  for (const std::string& name : table.columns) rows[0].push_back(name == kMetricName ? "METRIC" : SafeText(name));
   if (table.columns.empty() && any_label) rows[0].emplace_back("SERIES");
   const std::size_t labels = rows[0].size();
   rows[0].insert(rows[0].end(), table.heads.begin(), table.heads.end());
   for (std::size_t i = 0; i < r.series.size(); ++i) {
     auto& row = rows.emplace_back();
-    for (const std::string& name : table.columns) row.emplace_back(r.series[i].labels.Get(name));
-    if (table.columns.empty() && any_label) row.push_back(r.series[i].labels.ToSeries());
+    for (const std::string& name : table.columns) row.push_back(SafeText(r.series[i].labels.Get(name)));
+    if (table.columns.empty() && any_label) row.push_back(SafeText(r.series[i].labels.ToSeries()));
     row.insert(row.end(), table.values[i].begin(), table.values[i].end());
   }
-  return RenderTable(rows, labels, labels + table.right, max_width);
+  return RenderTable(rows, labels, labels + table.right, max_width, options.colour);
 }
 
 std::string RenderVectorTable(const QueryResult& r, const RenderOptions& options) {
-  if (r.type == ValueType::kString) return r.text + "\n";
+  if (r.type == ValueType::kString) return SafeLines(r.text) + "\n";
   if (r.type == ValueType::kScalar) return (r.series.empty() || r.series[0].floats.empty() ? "NaN" : ShortNumber(r.series[0].floats[0].v)) + "\n";
   if (r.series.empty()) return {};
   SeriesTable table{LabelColumns(r), {"VALUE"}, {}, 1};
@@ -166,7 +177,7 @@ std::string RenderMatrixTable(const QueryResult& r, const RenderOptions& options
     const bool newest_is_float = !s.floats.empty() && (s.histograms.empty() || s.floats.back().t_ms > s.histograms.back().t_ms);
     table.values.push_back({std::to_string(s.floats.size() + s.histograms.size()), any ? ShortNumber(low) : "", any ? ShortNumber(high) : "",
                             newest_is_float ? ShortNumber(s.floats.back().v) : s.histograms.empty() ? "" : HistogramSummary(*s.histograms.back().h),
-                            Sparkline(s.floats, spark)});
+                            Sparkline(s.floats, spark, options.start_ms, options.end_ms)});
   }
   return Render(std::move(table), r, options);
 }
@@ -176,31 +187,15 @@ std::string RenderMatrixTable(const QueryResult& r, const RenderOptions& options
 Result<OutputForm> ParseOutputForm(std::string_view name) {
   if (name == "table") return OutputForm::kTable;
   if (name == "json") return OutputForm::kJson;
+  if (name == "jsonl") return OutputForm::kJsonLines;
   if (name == "csv") return OutputForm::kCsv;
   if (name == "tsv") return OutputForm::kTsv;
+  if (name == "prom") return OutputForm::kExposition;
   if (name == "graph") return OutputForm::kGraph;
-  return Error{Errc::kInvalid, "unknown output form " + Quote(name) + ": want table, json, csv, tsv or graph"};
+  return Error{Errc::kInvalid, "unknown output form " + Quote(name) + ": want table, json, jsonl, csv, tsv, prom or graph"};
 }
 
-std::size_t DisplayWidth(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-std::string CutText(std::string_view utf8, std::size_t width) {
-  const std::size_t have = DisplayWidth(utf8);
-  if (have <= width) return std::string(utf8);
-  // Byte offset of character n.
-  const auto at = [&](std::size_t n) {
-    std::size_t i = 0;
-    for (; i < utf8.size(); ++i)
-      if ((static_cast<unsigned char>(utf8[i]) & 0xc0) != 0x80 && n-- == 0) break;
-    return i;
-  };
-  const std::size_t head = width / 2, tail = width - std::min<std::size_t>(width, 1) - head;
-  return std::string(utf8.substr(0, at(head))) + "…" + std::string(utf8.substr(at(have - tail)));
-}
-
-std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width) {
+std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width, bool bold_head) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -219,27 +214,26 @@ std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      // Control characters of a label must not reach the terminal.
-      std::string cell = CutText(row[i], widths[i]);
-      for (char& c : cell)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+      const std::string cell = CutText(row[i], widths[i]);
       const std::string pad(widths[i] - DisplayWidth(cell), ' ');
       line += i >= right_from && i < right_to ? pad + cell : cell + pad;
       if (i + 1 < row.size()) line += "  ";
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
-    out += line + '\n';
+    out += bold_head && &row == &rows.front() ? "\x1b[1m" + line + "\x1b[0m\n" : line + '\n';
   }
   return out;
 }
 
-std::string RenderResult(const QueryResult& r, OutputForm form, const RenderOptions& options) {
+Result<std::string> RenderResult(const QueryResult& r, OutputForm form, const RenderOptions& options) {
   switch (form) {
     case OutputForm::kJson: {
       std::string out;
       AppendResultJson(&out, r);
       return out + "\n";
     }
+    case OutputForm::kJsonLines: return RenderJsonLines(r);
+    case OutputForm::kExposition: return RenderExposition(r);
     case OutputForm::kCsv:
     case OutputForm::kTsv: return RenderDelimited(r, form);
     case OutputForm::kGraph: return RenderGraph(r, options);

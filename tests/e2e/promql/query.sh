@@ -18,8 +18,8 @@ expect_eq "scalar" "$out" 10
 expect_code "range" 0 promql -d "$DATA" --start "$T0" --end "$END" --step 5m 'sum(requests_total)'
 expect_eq "range" "$out" "$(printf 'timestamp\tvalue\n1767225600000\t0\n1767225900000\t600\n1767226200000\t1200')"
 expect_code "graph" 0 promql -d "$DATA" -o graph --start "$T0" --end "$END" requests_total
-expect_has "graph" "$out" '^1200 ┤'
-expect_has "graph" "$out" '00:00 .*00:05 .*00:10 UTC$'
+expect_has "graph" "$out" '^1500 ┤'
+expect_has "graph" "$out" '^ UTC  00:00 .*00:04 .*00:10$'
 expect_has "graph" "$out" 'requests_total\{instance="a:9100", job="node"\}  last 1200$'
 expect_code "nothing found is no failure" 0 promql -d "$DATA" -t "$END" nothing
 expect_eq "nothing found" "$out" "$(printf 'timestamp\tvalue')"
@@ -49,7 +49,7 @@ expect_code "no expression" 2 promql -d "$DATA"
 expect_code "two expressions" 2 promql -d "$DATA" up down
 expect_has "two expressions" "$err" 'quote it for the shell'
 expect_code "bad form" 2 promql -d "$DATA" -o xml up
-expect_has "bad form" "$err" 'want table, json, csv, tsv or graph'
+expect_has "bad form" "$err" 'want table, json, jsonl, csv, tsv, prom or graph'
 expect_code "bad flag" 2 promql -d "$DATA" --frobnicate up
 expect_code "bad time" 2 promql -d "$DATA" -t yesterday up
 expect_code "step alone" 2 promql -d "$DATA" --step 5m up
