@@ -10,13 +10,18 @@
 
 namespace prom::promql {
 
-Grouping Grouping::Of(const std::vector<SeriesMeta>& series, std::vector<std::string> names, bool without) {
+Grouping Grouping::Of(const std::vector<SeriesMeta>& series, std::vector<std::string> names, bool without, const std::vector<StepColumn>* columns) {
   if (without) names.emplace_back(kMetricName);
   std::sort(names.begin(), names.end());
   Grouping out;
   out.group_of.reserve(series.size());
   std::unordered_map<Labels, std::uint32_t> known;
-  for (const SeriesMeta& meta : series) {
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    if (columns != nullptr && (*columns)[i].empty()) {
+      out.group_of.push_back(kNone);
+      continue;
+    }
+    const SeriesMeta& meta = series[i];
     Labels labels = without ? RemoveLabels(meta.labels, names) : names.empty() ? Labels() : KeepLabels(meta.labels, names);
     auto [it, fresh] = known.try_emplace(std::move(labels), static_cast<std::uint32_t>(out.labels.size()));
     if (fresh) out.labels.push_back(it->first);
@@ -193,6 +198,9 @@ Result<void> AggregateOperator::Compute(QueryContext& context) {
   states.reserve(groups);
   for (std::size_t g = 0; g < groups; ++g) states.push_back(MakeGroup(expr_.op, grid_.steps));
   std::vector<bool> drop_name(groups, false);
+  // Groups in order of their first series with samples, so that series without any make no difference.
+  std::vector<std::uint32_t> order;
+  std::vector<bool> met(groups, false);
 
   const bool adds = expr_.op == AggregateOp::kSum || expr_.op == AggregateOp::kAvg;
   const bool counts = expr_.op == AggregateOp::kCount || expr_.op == AggregateOp::kGroup;
@@ -205,7 +213,10 @@ Result<void> AggregateOperator::Compute(QueryContext& context) {
     PROM_TRY(child_->Read(context, i, 0, &column));
     const std::uint32_t group = grouping.group_of[i];
     const bool empty = column.empty();
-    if (!empty && child_->series()[i].drop_name) drop_name[group] = true;
+    if (empty) continue;
+    if (!met[group]) order.push_back(group);
+    met[group] = true;
+    if (child_->series()[i].drop_name) drop_name[group] = true;
     states[group]->Add(column);
     if (column.histograms.empty() || counts) continue;
     if (!adds) {
@@ -223,14 +234,17 @@ Result<void> AggregateOperator::Compute(QueryContext& context) {
     }
   }
 
-  columns_.resize(groups);
-  for (std::size_t g = 0; g < groups; ++g) {
-    states[g]->Finish(&columns_[g]);
+  columns_.resize(order.size());
+  std::vector<std::uint32_t> place(groups, Grouping::kNone);
+  for (std::uint32_t i = 0; i < order.size(); ++i) {
+    const std::uint32_t g = order[i];
+    states[g]->Finish(&columns_[i]);
     states[g].reset();
     series_.push_back({grouping.labels[g], drop_name[g]});
+    place[g] = i;
   }
   for (auto& [at, sum] : histograms) {
-    StepColumn& out = columns_[at.first];
+    StepColumn& out = columns_[place[at.first]];
     if (out.Has(at.second)) {
       context.annotations().Warn("encountered a mix of histograms and floats for aggregation", expr_.expr->pos);
       out.Unset(at.second);

@@ -13,9 +13,11 @@ namespace prom::promql {
 
 // Which output group each series belongs to; groups in order of first appearance.
 struct Grouping {
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
   std::vector<std::uint32_t> group_of;
   std::vector<Labels> labels;
-  static Grouping Of(const std::vector<SeriesMeta>& series, std::vector<std::string> names, bool without);
+  // With `columns`, series without samples are in no group (kNone).
+  static Grouping Of(const std::vector<SeriesMeta>& series, std::vector<std::string> names, bool without, const std::vector<StepColumn>* columns = nullptr);
 };
 
 class AggregateOperator : public MaterializedOperator {

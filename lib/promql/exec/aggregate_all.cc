@@ -42,12 +42,13 @@ Result<void> QuantileOperator::Compute(QueryContext& context) {
   if (q.max > 1) warn(q.max);
   if (q.min < 0) warn(q.min);
 
-  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without);
   HeldSamples input_held;
   PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
+  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without, &input);
   PROM_TRY(held_.Add(context, grouping.labels.size() * grid_.steps));
   std::vector<std::vector<std::size_t>> members(grouping.labels.size());
   for (std::size_t i = 0; i < input.size(); ++i) {
+    if (grouping.group_of[i] == Grouping::kNone) continue;
     members[grouping.group_of[i]].push_back(i);
     if (!input[i].histograms.empty()) context.annotations().Info("ignored histogram in quantile aggregation", expr_.expr->pos);
   }
@@ -91,9 +92,9 @@ Result<void> SelectKOperator::Compute(QueryContext& context) {
     if (param.max >= 9223372036854775808.0) return Error{Errc::kInvalid, "Scalar value " + FormatFloatG(param.max) + " overflows int64"};
   }
 
-  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without);
   HeldSamples input_held;
   PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
+  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without, &input);
   const std::size_t series_count = input.size();
   std::vector<std::vector<std::uint64_t>> any;
   for (const StepColumn& column : input) any.push_back(column.AnyPresent());

@@ -194,6 +194,8 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
   std::vector<std::uint32_t> one_of(groups.size(), kNone);
   std::vector<bool> matched(groups.size(), false);
   std::vector<std::vector<std::size_t>> inserted(groups.size());  // output series of a group at this step
+  // Results come in the order of the "many" side, whichever step they appear at: as when the sides are paired.
+  std::vector<std::size_t> rank;
 
   auto combine = [&](std::size_t k, std::uint32_t m, std::uint32_t o, std::uint32_t group) -> Result<void> {
     static const HistogramPtr kNoHistogram;
@@ -223,6 +225,9 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
       it->second = table.Find(ResultLabels(many_labels, one_labels, delayed), return_bool_);
     }
     const std::size_t series = it->second;
+    const std::size_t place = m == kNone ? many.size() + o : m;
+    if (series == rank.size()) rank.push_back(place);
+    rank[series] = std::min(rank[series], place);
     if (one_to_one) {
       if (matched[group]) {
         return Error{Errc::kInvalid, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"};
@@ -282,7 +287,7 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
       PROM_TRY(combine(k, kNone, o, group));
     }
   }
-  table.MoveTo(&series_, &columns_);
+  table.MoveTo(&series_, &columns_, &rank);
   held_.Take(table.held());
   return {};
 }
@@ -319,12 +324,14 @@ Result<void> SetOperator::Prepare(QueryContext& context) {
 
   // Left in full, and of the right what has no group on the left at that step. A series of the same labels on both
   // sides is one series of the result; its steps cannot overlap, because it is in one group.
-  PROM_ASSIGN(columns_, ReadAll(context, *lhs_, &held_));
-  series_ = lhs_->series();
+  PROM_ASSIGN(std::vector<StepColumn> left, ReadAll(context, *lhs_, &held_));
   std::unordered_map<Labels, std::size_t> by_labels;
-  for (std::size_t i = 0; i < series_.size(); ++i) {
-    by_labels.emplace(series_[i].labels, i);
-    mark(lhs_groups_[i], columns_[i]);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left[i].empty()) continue;
+    by_labels.emplace(lhs_->series()[i].labels, series_.size());
+    mark(lhs_groups_[i], left[i]);
+    series_.push_back(lhs_->series()[i]);
+    columns_.push_back(std::move(left[i]));
   }
   StepColumn column;
   for (std::size_t i = 0; i < rhs_groups.size(); ++i) {
@@ -342,6 +349,7 @@ Result<void> SetOperator::Prepare(QueryContext& context) {
       continue;
     }
     StepColumn& into = columns_[it->second];
+    if (column.FirstStep() < into.FirstStep()) series_[it->second].drop_name = rhs_->series()[i].drop_name;
     ForEachBit(column.present, [&](std::size_t k) { into.Set(k, column.values[k]); });
     into.histograms.insert(into.histograms.end(), column.histograms.begin(), column.histograms.end());
     std::sort(into.histograms.begin(), into.histograms.end(), [](const HistogramAt& a, const HistogramAt& b) { return a.step < b.step; });

@@ -31,6 +31,13 @@ Civil ToCivil(double v) {
   const std::int64_t seconds = v >= -9223372036854775808.0 && v < 9223372036854775808.0 ? static_cast<std::int64_t>(v) : std::numeric_limits<std::int64_t>::min();
   std::int64_t days = seconds / 86400;
   std::int64_t rest = seconds % 86400;
+  // Upstream counts from the year -292277022399 in 64 bits without a sign; what lies before wraps around to the far end.
+  constexpr std::int64_t kEarliest = -9223372028741760000;
+  if (seconds < kEarliest) {
+    constexpr std::int64_t kWrapDays = 213503982334601, kWrapSeconds = 25216;  // 2^64 seconds
+    days += kWrapDays;
+    rest += kWrapSeconds;
+  }
   if (rest < 0) {
     rest += 86400;
     --days;

@@ -1,12 +1,23 @@
 #include "promql/exec/operator.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace prom::promql {
 
 const HistogramPtr* StepColumn::HistogramAtStep(std::size_t k) const {
   auto it = std::lower_bound(histograms.begin(), histograms.end(), k, [](const HistogramAt& a, std::size_t step) { return a.step < step; });
   return it != histograms.end() && it->step == k ? &it->h : nullptr;
+}
+
+std::size_t StepColumn::FirstStep() const {
+  std::size_t first = histograms.empty() ? values.size() : histograms.front().step;
+  for (std::size_t w = 0; w < present.size(); ++w) {
+    if (present[w] == 0) continue;
+    first = std::min(first, w * 64 + static_cast<std::size_t>(std::countr_zero(present[w])));
+    break;
+  }
+  return first;
 }
 
 std::size_t StepColumn::HeldSize() const {
@@ -80,8 +91,11 @@ Result<void> OutputTable::Add(QueryContext& context, std::size_t series, std::si
   return {};
 }
 
-void OutputTable::MoveTo(std::vector<SeriesMeta>* series, std::vector<StepColumn>* columns) {
-  for (std::size_t i = 0; i < series_.size(); ++i) {
+void OutputTable::MoveTo(std::vector<SeriesMeta>* series, std::vector<StepColumn>* columns, const std::vector<std::size_t>* rank) {
+  std::vector<std::size_t> order(series_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (rank != nullptr) std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return (*rank)[a] < (*rank)[b]; });
+  for (const std::size_t i : order) {
     if (columns_[i].values.empty()) continue;
     series->push_back(std::move(series_[i]));
     columns->push_back(std::move(columns_[i]));

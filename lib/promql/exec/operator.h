@@ -85,6 +85,7 @@ struct StepColumn {
     return false;
   }
   bool empty() const { return histograms.empty() && !HasFloats(); }
+  std::size_t FirstStep() const;  // with a sample; steps() when there is none
   const HistogramPtr* HistogramAtStep(std::size_t k) const;
   // Samples as limits count them.
   std::size_t HeldSize() const;
@@ -166,8 +167,8 @@ class OutputTable {
   std::size_t Find(const Labels& labels, bool drop_name);
   Result<void> Add(QueryContext& context, std::size_t series, std::size_t step, double v);
   Result<void> Add(QueryContext& context, std::size_t series, std::size_t step, HistogramPtr h);
-  // Series without samples are left out.
-  void MoveTo(std::vector<SeriesMeta>* series, std::vector<StepColumn>* columns);
+  // Series without samples are left out. In order of Find, or of `rank` when it is given: one number a series.
+  void MoveTo(std::vector<SeriesMeta>* series, std::vector<StepColumn>* columns, const std::vector<std::size_t>* rank = nullptr);
   HeldSamples& held() { return held_; }
 
  private:

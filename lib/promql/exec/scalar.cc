@@ -165,6 +165,7 @@ Result<void> MergeOperator::Prepare(QueryContext& context) {
       series_.push_back(child_->series()[i]);
       continue;
     }
+    if (column.FirstStep() < columns_[it->second].FirstStep()) series_[it->second].drop_name = child_->series()[i].drop_name;
     if (rule_ == Rule::kNever || !MergeColumn(column, &columns_[it->second])) return DuplicateLabelset();
   }
   return {};
