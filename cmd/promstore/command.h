@@ -41,6 +41,7 @@ std::unique_ptr<Command> MakeTail();
 std::unique_ptr<Command> MakeList();
 std::unique_ptr<Command> MakeInfo();
 std::unique_ptr<Command> MakeVerify();
+std::unique_ptr<Command> MakeImport();
 
 // ---- What several commands need ---------------------------------------------
 

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/run_dir.h"
 #include "base/signals.h"
+#include "store/control_server.h"
 
 namespace prom::store {
 namespace {
@@ -23,6 +24,7 @@ class Service {
     for (const std::string& w : writer_->warnings()) LogWarn("store", "damage found when opening", {{"what", w}});
     counters_ = writer_->counters();
     PROM_ASSIGN(server_, IngestServer::Start(*writer_, clock_, JoinPath(options_.data_dir, "ingest.sock"), options_.ingest));
+    PROM_ASSIGN(control_, ControlServer::Start(*writer_, JoinPath(options_.data_dir, "control.sock")));
     PROM_TRY(run_.Create());
     Register();
     state_.tool = "promstore";
@@ -47,6 +49,7 @@ class Service {
     state_.ready = false;
     Publish(true);
     server_->Stop();
+    control_->Stop();
     auto closed = writer_->Close();
     LogInfo("store", "stopped", {{"ms", (clock_.MonotonicNs() - stopping) / 1'000'000}});
     return closed;
@@ -134,7 +137,8 @@ class Service {
   Clock& clock_;
   RunDir run_;
   std::unique_ptr<Writer> writer_;
-  std::unique_ptr<IngestServer> server_;  // goes before the writer
+  std::unique_ptr<IngestServer> server_;    // go before the writer
+  std::unique_ptr<ControlServer> control_;
   Metrics metrics_;
   ToolState state_;
   // What the page is printed from, taken once a page.

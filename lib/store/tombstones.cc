@@ -145,16 +145,12 @@ std::optional<Tombstone> ParseLine(std::string_view line) {
   const JsonValue *matchers = json->Find("matchers"), *blocks = json->Find("blocks"), *epochs = json->Find("epochs");
   if (!min || !max || *min > *max || matchers == nullptr || matchers->items.empty() || blocks == nullptr || epochs == nullptr) return std::nullopt;
   Tombstone t;
+  if (const JsonValue* id = json->Find("id"); id != nullptr) t.id = ParseUint64(id->text).value_or(0);
   t.min_ms = *min;
   t.max_ms = *max;
-  for (const JsonValue& m : matchers->items) {
-    if (m.items.size() != 3) return std::nullopt;
-    const auto op = std::find(std::begin(kOperators), std::end(kOperators), m.items[1].text);
-    if (op == std::end(kOperators)) return std::nullopt;
-    auto matcher = Matcher::Make(static_cast<Matcher::Type>(op - std::begin(kOperators)), m.items[0].text, m.items[2].text);
-    if (!matcher) return std::nullopt;
-    t.matchers.push_back(std::move(*matcher));
-  }
+  auto parsed = ParseMatchersJson(*matchers);
+  if (!parsed) return std::nullopt;
+  t.matchers = std::move(*parsed);
   for (const JsonValue& b : blocks->items) {
     if (!IsUlid(b.text)) return std::nullopt;
     t.blocks.push_back(b.text);
@@ -180,17 +176,35 @@ Tombstones Filter(const Tombstones& all, auto covers) {
 bool Tombstone::CoversBlock(std::string_view ulid) const { return std::find(blocks.begin(), blocks.end(), ulid) != blocks.end(); }
 bool Tombstone::CoversEpoch(std::uint64_t epoch) const { return std::find(epochs.begin(), epochs.end(), epoch) != epochs.end(); }
 
+void AppendMatchersJson(JsonWriter* json, const Matchers& matchers) {
+  json->BeginArray();
+  for (const Matcher& m : matchers) json->BeginArray().String(m.name()).String(kOperators[static_cast<std::size_t>(m.type())]).String(m.value()).EndArray();
+  json->EndArray();
+}
+
+Result<Matchers> ParseMatchersJson(const JsonValue& list) {
+  Matchers out;
+  for (const JsonValue& m : list.items) {
+    if (m.items.size() != 3) return Error{Errc::kInvalid, "a matcher is not [name, operator, value]"};
+    const auto op = std::find(std::begin(kOperators), std::end(kOperators), m.items[1].text);
+    if (op == std::end(kOperators)) return Error{Errc::kInvalid, "unknown operator of a matcher: " + m.items[1].text};
+    PROM_ASSIGN(auto matcher, Matcher::Make(static_cast<Matcher::Type>(op - std::begin(kOperators)), m.items[0].text, m.items[2].text));
+    out.push_back(std::move(matcher));
+  }
+  return out;
+}
+
 std::string FormatTombstones(const Tombstones& tombstones) {
   std::string out = std::string(kTitle) + "1\n";
   for (const Tombstone& t : tombstones) {
     JsonWriter w(&out);
-    w.BeginObject().Field("min", t.min_ms).Field("max", t.max_ms).Key("matchers").BeginArray();
-    for (const Matcher& m : t.matchers) w.BeginArray().String(m.name()).String(kOperators[static_cast<std::size_t>(m.type())]).String(m.value()).EndArray();
-    w.EndArray().Key("blocks").BeginArray();
+    w.BeginObject().Field("min", t.min_ms).Field("max", t.max_ms).Key("matchers");
+    AppendMatchersJson(&w, t.matchers);
+    w.Key("blocks").BeginArray();
     for (const auto& b : t.blocks) w.String(b);
     w.EndArray().Key("epochs").BeginArray();
     for (const auto e : t.epochs) w.Uint(e);
-    w.EndArray().EndObject();
+    w.EndArray().Field("id", t.id).EndObject();
     out += "\n";
   }
   out += StringPrintf("crc %08x\n", Crc32c(out));
@@ -236,6 +250,7 @@ Result<void> AddTombstones(Io& io, std::string_view data_dir, const std::vector<
       if (!IsValidUtf8(matcher.name()) || !IsValidUtf8(matcher.value())) return Error{Errc::kInvalid, "delete: matcher is not valid UTF-8: " + matcher.ToString()};
     }
     Tombstone t;
+    t.id = m->generation + 1;
     t.matchers = matchers;
     t.min_ms = min_ms;
     t.max_ms = max_ms;
@@ -251,18 +266,56 @@ Result<void> AddTombstones(Io& io, std::string_view data_dir, const std::vector<
   return {};
 }
 
-Result<void> DeleteSamples(Io& io, const std::string& data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms,
-                           const ManifestEditor& edit) {
+Result<std::uint64_t> DeleteSamples(Io& io, const std::string& data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms,
+                                    const ManifestEditor& edit) {
   Result<void> added;
   std::string before, after;
+  std::uint64_t id = 0;
   PROM_TRY(edit([&](Manifest* m) {
     before = m->tombstones;
+    id = m->generation + 1;
     added = AddTombstones(io, data_dir, any_of, min_ms, max_ms, m);
     after = m->tombstones;
     return static_cast<bool>(added);
   }));
-  if (added && !before.empty() && before != after) (void)io.Remove(JoinPath(data_dir, before));
-  return added;
+  if (!added) return std::move(added.error());
+  if (!before.empty() && before != after) (void)io.Remove(JoinPath(data_dir, before));
+  return id;
+}
+
+namespace {
+
+Result<void> TakeOut(Io& io, const std::string& data_dir, std::uint64_t id, Manifest* m) {
+  PROM_ASSIGN(Tombstones all, ReadTombstones(io, data_dir, *m));
+  const auto is_it = [&](const Tombstone& t) { return t.id == id; };
+  const auto hides_something = [&](const Tombstone& t) {
+    return is_it(t) && (std::any_of(m->blocks.begin(), m->blocks.end(), [&](const auto& b) { return t.CoversBlock(b.ulid); }) ||
+                        std::any_of(m->epochs.begin(), m->epochs.end(), [&](const auto& e) { return t.CoversEpoch(e.number); }));
+  };
+  if (std::none_of(all.begin(), all.end(), is_it)) return Error{Errc::kNotFound, "no deletion " + std::to_string(id) + " is pending: never made, undone, or compacted"};
+  if (std::none_of(all.begin(), all.end(), hides_something))
+    return Error{Errc::kNotFound, "deletion " + std::to_string(id) + " has been compacted: its samples are gone for good"};
+  std::erase_if(all, is_it);
+  m->tombstones.clear();
+  if (all.empty()) return {};
+  const std::string name = "tombstones-" + std::to_string(m->generation + 1);
+  PROM_TRY(WriteFileAtomic(io, JoinPath(data_dir, name), FormatTombstones(all)));
+  m->tombstones = name;
+  return {};
+}
+
+}  // namespace
+
+Result<void> UndeleteSamples(Io& io, const std::string& data_dir, std::uint64_t id, const ManifestEditor& edit) {
+  Result<void> taken;
+  std::string before;
+  PROM_TRY(edit([&](Manifest* m) {
+    before = m->tombstones;
+    taken = TakeOut(io, data_dir, id, m);
+    return static_cast<bool>(taken);
+  }));
+  if (taken && !before.empty()) (void)io.Remove(JoinPath(data_dir, before));
+  return taken;
 }
 
 Result<bool> PruneTombstones(Io& io, std::string_view data_dir, Manifest* m) {

@@ -16,6 +16,11 @@
 #include "model/queryable.h"
 #include "store/manifest.h"
 
+namespace prom {
+class JsonWriter;
+class JsonValue;
+}  // namespace prom
+
 namespace prom::store {
 
 struct Tombstone {
@@ -23,6 +28,7 @@ struct Tombstone {
   std::int64_t min_ms = 0, max_ms = 0;  // closed
   std::vector<std::string> blocks;      // ulids
   std::vector<std::uint64_t> epochs;
+  std::uint64_t id = 0;  // of the deletion, which may have made several: the generation of the manifest that brought it
 
   bool CoversBlock(std::string_view ulid) const;
   bool CoversEpoch(std::uint64_t epoch) const;
@@ -33,6 +39,9 @@ using Tombstones = std::vector<Tombstone>;
 std::string FormatTombstones(const Tombstones& tombstones);
 // kCorrupt with the line; kUnsupported: a newer version.
 Result<Tombstones> ParseTombstones(std::string_view text, std::string_view path);
+// [["job","=","x"],...], as in the file and in requests.
+void AppendMatchersJson(JsonWriter* json, const Matchers& matchers);
+Result<Matchers> ParseMatchersJson(const JsonValue& list);  // kInvalid: not that, or a bad regex
 // Of the file that the manifest names; none when it names none.
 Result<Tombstones> ReadTombstones(Io& io, std::string_view data_dir, const Manifest& manifest);
 
@@ -43,8 +52,12 @@ Result<Tombstones> ReadTombstones(Io& io, std::string_view data_dir, const Manif
 Result<void> AddTombstones(Io& io, std::string_view data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms, Manifest* m);
 // The whole deletion: AddTombstones, published, and the file before removed. Thread-safe
 // beside other edits.
-Result<void> DeleteSamples(Io& io, const std::string& data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms,
+// The deletion's id.
+Result<std::uint64_t> DeleteSamples(Io& io, const std::string& data_dir, const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms,
                            const ManifestEditor& edit);
+// Takes a deletion back, as far as blocks and epochs of it are still there. kNotFound: no such deletion
+// is in force; what it hid is gone for good.
+Result<void> UndeleteSamples(Io& io, const std::string& data_dir, std::uint64_t id, const ManifestEditor& edit);
 // Takes the file out of *m when it hides nothing in m's blocks and epochs any more. True: it did.
 Result<bool> PruneTombstones(Io& io, std::string_view data_dir, Manifest* m);
 

@@ -10,6 +10,7 @@
 #include "store/block_writer.h"
 #include "store/head_index.h"
 #include "store/head_reader.h"
+#include "store/staging.h"
 #include "store/tombstones.h"
 #include "store/ulid.h"
 
@@ -138,8 +139,11 @@ Result<void> Writer::OpenEpochs(bool trusted) {
     if (anchor != kMinTimeMs) window_end_ = AlignDown(anchor, options_.block_ms) + options_.block_ms;
   }
   // Blocks cover what came before the oldest epoch: new samples must not fall into them.
+  // A block that lies behind its start did not come out of the head: an import.
   for (const ManifestBlock& block : manifest_.blocks) {
-    const std::int64_t end = manifest_.epochs.empty() ? block.max_ms : std::min(block.max_ms, std::max(manifest_.epochs.front().start_ms - 1, block.min_ms));
+    const std::int64_t start = manifest_.epochs.empty() ? kMaxTimeMs : manifest_.epochs.front().start_ms;
+    if (start == 0) break;  // no epoch has become a block yet
+    const std::int64_t end = std::min(block.max_ms, start - 1);
     min_valid_ = std::max(min_valid_, end + 1);
   }
   for (const auto& head : closed_) head->set_min_valid(min_valid_);
@@ -150,6 +154,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
 Result<void> Writer::RemoveLeftovers() {
   MutexLock lock(mutex_);
   PROM_TRY(RemoveTree(io_, JoinPath(dir_, "tmp")));
+  PROM_TRY(RemoveDeadStaging(io_, dir_));
   const auto entries = io_.List(JoinPath(dir_, "head"));
   if (!entries) return {};
   for (const DirEntry& entry : *entries) {

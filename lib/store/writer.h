@@ -54,6 +54,14 @@ struct WriterCounters {
   std::string last_error;         // of the background thread, or empty
 };
 
+// Blocks to be exchanged for others.
+struct BlockSwap {
+  std::vector<std::string> remove;  // ulids in force
+  std::string staging;              // under the data directory; its blocks/ holds
+  std::vector<std::string> add;     // these new ones
+  std::string tombstones;           // with `remove`: the manifest's, when those were read
+};
+
 class Writer {
  public:
   // kUnavailable: another process writes there; its pid is named. kUnsupported: a newer format.
@@ -79,7 +87,16 @@ class Writer {
   const std::shared_ptr<ControlPage>& control() const { return control_; }
   Manifest manifest() const;
   // Deletes the samples of all series that match one of the lists, in the closed range.
-  Result<void> Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms);
+  // The number that Undelete takes it back by, as far as it has not been compacted.
+  Result<std::uint64_t> Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms);
+  Result<void> Undelete(std::uint64_t id);
+  // All of it or nothing. kUnavailable: what was to be replaced, or what is deleted of it, has changed.
+  Result<void> ReplaceBlocks(const BlockSwap& swap);
+  // Drops deleted samples from blocks for good, and merges what is to be merged.
+  Result<void> CompactBlocksNow();
+  // Ends a merge that is running, and all later ones, with nothing lost.
+  void CancelMerges() { stopping_.store(true); }
+  std::int64_t retention_ms() const { return options_.retention_ms; }
   // Puts a changed list of blocks or tombstones in force. `edit` gets the manifest
   // and returns false to leave it; it must not call back into the Writer.
   template <typename Edit>

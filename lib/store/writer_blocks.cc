@@ -1,14 +1,91 @@
-// The part of Writer that looks after finished blocks: merging, retention, deletes.
+// The part of Writer that looks after finished blocks: merging, retention, deletes,
+// exchange.
+#include <algorithm>
+
 #include "base/log.h"
+#include "store/block_reader.h"
 #include "store/compact.h"
 #include "store/retention.h"
 #include "store/tombstones.h"
+#include "store/ulid.h"
 #include "store/writer.h"
 
 namespace prom::store {
 
-Result<void> Writer::Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) {
+Result<std::uint64_t> Writer::Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) {
   return DeleteSamples(io_, dir_, any_of, min_ms, max_ms, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); });
+}
+
+Result<void> Writer::Undelete(std::uint64_t id) {
+  return UndeleteSamples(io_, dir_, id, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); });
+}
+
+Result<void> Writer::ReplaceBlocks(const BlockSwap& swap) {
+  std::vector<ManifestBlock> added;
+  std::vector<std::string> moved;
+  const auto undo = [&](Error e) {
+    for (const std::string& ulid : moved) (void)RemoveTree(io_, BlockDir(dir_, ulid));
+    return e;
+  };
+  if (!swap.add.empty() && (!swap.staging.starts_with("staging/") || !IsUlid(swap.staging.substr(8))))
+    return Error{Errc::kInvalid, "not a staging directory: " + swap.staging};
+  const std::string staging = JoinPath(dir_, swap.staging);
+  for (const std::string& ulid : swap.add) {
+    const std::string from = BlockDir(staging, ulid);
+    PROM_ASSIGN(const auto reader, BlockReader::Open(io_, from));
+    const BlockHead& head = reader->head();
+    ManifestBlock block{ulid, head.min_ms, head.max_ms, head.level, head.samples, reader->file_bytes()};
+    PROM_ASSIGN(const auto meta, io_.Open(JoinPath(from, kBlockMetaFile), Io::Mode::kRead));
+    PROM_ASSIGN(const std::uint64_t meta_bytes, meta->Size());
+    block.bytes += meta_bytes;
+    added.push_back(std::move(block));
+  }
+  if (!added.empty()) PROM_TRY(MakeDirs(io_, JoinPath(dir_, "blocks")));
+  for (const std::string& ulid : swap.add) {
+    if (auto done = io_.Rename(BlockDir(staging, ulid), BlockDir(dir_, ulid)); !done) return undo(std::move(done.error()));
+    moved.push_back(ulid);
+  }
+  if (!moved.empty())
+    if (auto done = io_.SyncDir(JoinPath(dir_, "blocks")); !done) return undo(std::move(done.error()));
+
+  std::string changed, dropped_tombstones;
+  auto published = EditManifest([&](Manifest* next) {
+    for (const std::string& ulid : swap.remove) {
+      if (std::none_of(next->blocks.begin(), next->blocks.end(), [&](const ManifestBlock& b) { return b.ulid == ulid; })) changed = "block " + ulid + " is gone";
+    }
+    if (!swap.remove.empty() && next->tombstones != swap.tombstones) changed = "samples were deleted";
+    if (!changed.empty()) return false;
+    std::erase_if(next->blocks, [&](const ManifestBlock& b) { return std::find(swap.remove.begin(), swap.remove.end(), b.ulid) != swap.remove.end(); });
+    next->blocks.insert(next->blocks.end(), added.begin(), added.end());
+    next->Sort();
+    if (!swap.remove.empty()) {
+      dropped_tombstones = next->tombstones;
+      const auto pruned = PruneTombstones(io_, dir_, next);
+      if (!pruned || !*pruned) dropped_tombstones.clear();
+    }
+    return true;
+  });
+  if (!published) return undo(std::move(published.error()));
+  if (!changed.empty()) return undo({Errc::kUnavailable, changed + " meanwhile; try again"});
+  for (const std::string& ulid : swap.remove) PROM_TRY(RemoveTree(io_, BlockDir(dir_, ulid)));
+  if (!dropped_tombstones.empty()) (void)io_.Remove(JoinPath(dir_, dropped_tombstones));
+  return {};
+}
+
+Result<void> Writer::CompactBlocksNow() {
+  MutexLock maintain(maintain_mutex_);
+  CompactOptions options;
+  options.block_ms = options_.block_ms;
+  options.retention_ms = options_.retention_ms;
+  options.canceled = [](void* self) { return static_cast<const Writer*>(self)->stopping_.load(); };
+  options.canceled_argument = this;
+  const Manifest before = manifest();
+  PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, before));
+  for (const ManifestBlock& block : before.blocks) {
+    if (OfBlock(tombstones, block.ulid).empty()) continue;
+    PROM_TRY(CompactBlocks(io_, clock_, dir_, manifest(), {block.ulid}, options, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); }));
+  }
+  return MergeBlocks();
 }
 
 Result<void> Writer::MergeBlocks() {

@@ -1,0 +1,102 @@
+#include "store/control_server.h"
+
+#include <cerrno>
+#include <cstring>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "store/requests.h"
+
+namespace prom::store {
+namespace {
+
+constexpr std::size_t kMaxRequestBytes = 4u << 20;
+constexpr int kRequestMs = 5000;  // to send a request in
+
+}  // namespace
+
+Result<std::unique_ptr<ControlServer>> ControlServer::Start(Writer& writer, const std::string& path) {
+  auto self = std::unique_ptr<ControlServer>(new ControlServer(writer, path));
+  PROM_TRY(self->Listen());
+  self->thread_ = std::thread([s = self.get()] { s->Run(); });
+  return self;
+}
+
+Result<void> ControlServer::Listen() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path_.size() >= sizeof address.sun_path)
+    return Error{Errc::kInvalid, path_ + ": too long for a socket's name (" + std::to_string(sizeof address.sun_path - 1) + " bytes); use a shorter or relative path"};
+  std::memcpy(address.sun_path, path_.data(), path_.size());
+  stop_fd_ = ::eventfd(0, EFD_CLOEXEC);
+  if (stop_fd_ < 0) return ErrnoError("eventfd", path_, errno);
+  listen_fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listen_fd_ < 0) return ErrnoError("socket", path_, errno);
+  struct stat st {};
+  if (::lstat(path_.c_str(), &st) == 0) {
+    if (!S_ISSOCK(st.st_mode)) return Error{Errc::kIo, path_ + ": is in the way, not a socket"};
+    if (::unlink(path_.c_str()) != 0) return ErrnoError("unlink", path_, errno);
+  }
+  if (::bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return ErrnoError("bind", path_, errno);
+  if (::chmod(path_.c_str(), 0660) != 0) return ErrnoError("chmod", path_, errno);
+  if (::listen(listen_fd_, 16) != 0) return ErrnoError("listen", path_, errno);
+  return {};
+}
+
+ControlServer::~ControlServer() {
+  Stop();
+  if (listen_fd_ >= 0) ::close(listen_fd_);
+  if (stop_fd_ >= 0) ::close(stop_fd_);
+}
+
+void ControlServer::Stop() {
+  if (!thread_.joinable()) return;
+  ::unlink(path_.c_str());
+  writer_.CancelMerges();
+  const std::uint64_t one = 1;
+  (void)!::write(stop_fd_, &one, sizeof one);  // stays readable: nobody reads it
+  thread_.join();
+}
+
+void ControlServer::Run() {
+  while (true) {
+    pollfd fds[2] = {{listen_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+    ::poll(fds, 2, -1);
+    if (fds[1].revents != 0) return;
+    const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) {
+      ::poll(&fds[1], 1, 100);  // no descriptors left, or the other side has gone
+      continue;
+    }
+    Serve(fd);
+    ::close(fd);
+  }
+}
+
+void ControlServer::Serve(int fd) {
+  std::string request;
+  while (request.find('\n') == std::string::npos) {
+    pollfd fds[2] = {{fd, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+    if (::poll(fds, 2, kRequestMs) <= 0 || fds[1].revents != 0) return;
+    char bytes[16384];
+    const ssize_t n = ::recv(fd, bytes, sizeof bytes, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0 || request.size() > kMaxRequestBytes) return;
+    request.append(bytes, static_cast<std::size_t>(n));
+  }
+  request.resize(request.find('\n'));
+  const std::string answer = HandleRequest(writer_, request) + "\n";
+  for (std::size_t sent = 0; sent < answer.size();) {
+    const ssize_t n = ::send(fd, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    sent += static_cast<std::size_t>(n);
+  }
+}
+
+}  // namespace prom::store
