@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "command.h"
+#include "settings.h"
 #include "store/service.h"
 
 namespace {
@@ -12,8 +13,11 @@ constexpr const char* kUsage =
     "compacts, and drops what is older than the retention.\n"
     "\n"
     "  -d, --storage.tsdb.path DIR           data directory (data)\n"
+    "      --config.file FILE                prometheus.yml: its storage section (SIGHUP: again)\n"
+    "      --policy.file FILE                retention of single series (SIGHUP: again)\n"
     "      --storage.tsdb.retention.time D   how long to keep samples, 0: for ever (15d)\n"
-    "      --storage.tsdb.retention.size N   bytes of blocks at most, as 512MB (0: no limit)\n"
+    "      --storage.tsdb.retention.size N   bytes at most, as 512MB (0: no limit)\n"
+    "      --storage.min-free N              drop the oldest blocks when the disk has less (0)\n"
     "      --fsync always|D|never            what survives power loss (1s)\n"
     "      --out-of-order-window D           take samples so much older than the newest (0s)\n"
     "      --max-connections N               producers at a time (256)\n"
@@ -27,8 +31,11 @@ class Serve : public Command {
   const char* name() const override { return "serve"; }
   const char* usage() const override { return kUsage; }
   void AddFlags(FlagSet& flags) override {
-    flags.Text("--storage.tsdb.retention.time", &retention_time_);
-    flags.Text("--storage.tsdb.retention.size", &retention_size_);
+    flags.Text("--config.file", &settings_.config_file);
+    flags.Text("--policy.file", &settings_.policy_file);
+    flags.Text("--storage.tsdb.retention.time", &settings_.retention_time);
+    flags.Text("--storage.tsdb.retention.size", &settings_.retention_size);
+    flags.Text("--storage.min-free", &settings_.min_free);
     flags.Text("--run-dir", &run_dir_);
     flags.Number("--max-connections", &max_connections_, 1, 10'000);
     flags.Text("--log.level", &log_level_);
@@ -41,14 +48,18 @@ class Serve : public Command {
     options.run_dir = run_dir_;
     options.ingest.max_connections = max_connections_;
     if (auto done = writer_.Parse(&options.writer, &options.ingest.sync); !done) return Fail(done.error());
-    auto time = DurationFlag("--storage.tsdb.retention.time", retention_time_);
-    if (!time) return Fail(time.error());
-    auto size = SizeFlag("--storage.tsdb.retention.size", retention_size_);
-    if (!size) return Fail(size.error());
-    options.writer.retention_ms = *time;
-    options.writer.retention_bytes = *size;
-    options.flags = {{"storage.tsdb.path", data}, {"storage.tsdb.retention.time", retention_time_}, {"storage.tsdb.retention.size", retention_size_},
-                     {"fsync", writer_.fsync}, {"out-of-order-window", writer_.window}, {"log.level", log_level_}, {"log.format", log_format_}};
+    settings_.out_of_order_window_ms = options.writer.head.out_of_order_window_ms;
+    auto settings = LoadSettings(settings_);
+    if (!settings) return Fail(settings.error());
+    options.writer.retention = settings->retention;
+    options.writer.head.out_of_order_window_ms = settings->out_of_order_window_ms;
+    options.writer.head.max_exemplars = settings->max_exemplars;
+    options.config_file = settings_.config_file;
+    if (!settings_.config_file.empty() || !settings_.policy_file.empty()) options.load_settings = [this] { return LoadSettings(settings_); };
+    options.flags = {{"config.file", settings_.config_file}, {"policy.file", settings_.policy_file}, {"storage.tsdb.path", data},
+                     {"storage.tsdb.retention.time", settings_.retention_time}, {"storage.tsdb.retention.size", settings_.retention_size},
+                     {"storage.min-free", settings_.min_free}, {"fsync", writer_.fsync}, {"out-of-order-window", writer_.window},
+                     {"log.level", log_level_}, {"log.format", log_format_}};
     for (auto done : {prom::SetLogLevel(log_level_), prom::SetLogFormat(log_format_)})
       if (!done) return Fail(done.error());
     if (auto done = prom::store::RunService(options, prom::SystemClock()); !done) return Fail(done.error());
@@ -57,7 +68,8 @@ class Serve : public Command {
 
  private:
   WriterFlags writer_;
-  std::string retention_time_ = "15d", retention_size_ = "0", run_dir_, log_level_ = "info", log_format_ = "logfmt";
+  SettingsFlags settings_;
+  std::string run_dir_, log_level_ = "info", log_format_ = "logfmt";
   std::uint64_t max_connections_ = 256;
 };
 

@@ -55,6 +55,7 @@ class FaultIo : public Io {
   Result<std::vector<DirEntry>> List(const std::string& dir) override { return inner_.List(dir); }
   Result<bool> Exists(const std::string& path) override { return inner_.Exists(path); }
   Result<std::uint64_t> FreeBytes(const std::string& path) override { return inner_.FreeBytes(path); }
+  Result<std::uint64_t> TotalBytes(const std::string& path) override { return inner_.TotalBytes(path); }
 
  private:
   friend class FaultFile;

@@ -197,6 +197,11 @@ class PosixIo : public Io {
     if (::statvfs(path.c_str(), &st) != 0) return ErrnoError("statvfs", path, errno);
     return static_cast<std::uint64_t>(st.f_bavail) * st.f_frsize;
   }
+  Result<std::uint64_t> TotalBytes(const std::string& path) override {
+    struct statvfs st {};
+    if (::statvfs(path.c_str(), &st) != 0) return ErrnoError("statvfs", path, errno);
+    return static_cast<std::uint64_t>(st.f_blocks) * st.f_frsize;
+  }
 };
 
 }  // namespace
@@ -254,6 +259,17 @@ Result<void> MakeDirs(Io& io, const std::string& path) {
   if (parent == path) return done;
   PROM_TRY(MakeDirs(io, parent));
   return io.MakeDir(path);
+}
+
+Result<std::uint64_t> DirBytes(Io& io, const std::string& dir) {
+  PROM_ASSIGN(const auto entries, io.List(dir));
+  std::uint64_t total = 0;
+  for (const DirEntry& e : entries) {
+    if (e.is_dir) continue;
+    if (auto file = io.Open(JoinPath(dir, e.name), Io::Mode::kRead))
+      if (auto size = (*file)->Size()) total += *size;
+  }
+  return total;
 }
 
 Result<void> RemoveTree(Io& io, const std::string& path) {

@@ -82,7 +82,9 @@ class Io {
   virtual Result<void> SyncDir(const std::string& path) = 0;
   virtual Result<std::vector<DirEntry>> List(const std::string& dir) = 0;  // sorted by name, without . and ..
   virtual Result<bool> Exists(const std::string& path) = 0;
-  virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;  // of the file system that holds it
+  // Of the file system that holds the path: what this process may still write, and its size.
+  virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;
+  virtual Result<std::uint64_t> TotalBytes(const std::string& path) = 0;
 };
 
 // The operating system.
@@ -95,6 +97,8 @@ Result<std::string> ReadFile(Io& io, const std::string& path, std::uint64_t max_
 Result<void> WriteFileAtomic(Io& io, const std::string& path, std::string_view bytes, bool sync = true);
 // `path` and all missing parents.
 Result<void> MakeDirs(Io& io, const std::string& path);
+// Of the files in it, not below. Files may come and go meanwhile.
+Result<std::uint64_t> DirBytes(Io& io, const std::string& dir);
 // A directory and all in it; not there is fine.
 Result<void> RemoveTree(Io& io, const std::string& path);
 std::string JoinPath(std::string_view dir, std::string_view name);  // absolute `name` wins

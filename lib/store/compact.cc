@@ -5,6 +5,7 @@
 
 #include "store/block_reader.h"
 #include "store/merged.h"
+#include "store/series_filter.h"
 #include "store/tombstones.h"
 #include "store/ulid.h"
 
@@ -110,7 +111,8 @@ Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& 
       continue;
     }
     readers.push_back(*reader);
-    sources.push_back(HideDeleted(*reader, OfBlock(tombstones, ulid)));
+    auto source = HideDeleted(*reader, OfBlock(tombstones, ulid));
+    sources.push_back(options.keep ? KeepSeries(std::move(source), options.keep) : std::move(source));
     write.level = std::max(write.level, entry->level + 1);
     write.sources.push_back(ulid);
   }

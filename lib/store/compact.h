@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,11 @@ namespace prom::store {
 
 struct CompactOptions {
   std::int64_t block_ms = 2 * 3'600'000;  // width of the blocks cut from the head
-  std::int64_t retention_ms = 0;          // 0: for ever
+  std::int64_t retention_ms = 0;          // the longest that any series is kept; 0: for ever
   bool sync = true;
   bool (*canceled)(void*) = nullptr;  // asked now and then; true: stop with kCanceled
   void* canceled_argument = nullptr;
+  std::function<bool(const Labels&)> keep;  // series it says no to are left out; empty: all stay
 };
 
 // The widest block: a tenth of the retention, at most 31 days, as upstream.

@@ -123,16 +123,23 @@ HeadExtras::Outcome HeadExtras::AddExemplar(std::uint32_t series, const Exemplar
   }
   newest_[series] = e;
   ring_.push_back({series, e});
-  if (ring_.size() > max_exemplars_) {
-    // Forget the newest of a series once that has left the ring too.
-    const SeriesExemplar& gone = ring_.front();
-    const auto it = newest_.find(gone.series);
-    if (it != newest_.end() && SameExemplar(it->second, gone.exemplar)) newest_.erase(it);
-    ring_.pop_front();
-  }
+  if (ring_.size() > max_exemplars_) DropOldest();
   AppendExemplar(ring_.back(), &pending_);
   ++records_;
   return Outcome::kAdded;
+}
+
+void HeadExtras::DropOldest() {
+  // Forget the newest of a series once that has left the ring too.
+  const SeriesExemplar& gone = ring_.front();
+  const auto it = newest_.find(gone.series);
+  if (it != newest_.end() && SameExemplar(it->second, gone.exemplar)) newest_.erase(it);
+  ring_.pop_front();
+}
+
+void HeadExtras::SetMaxExemplars(std::size_t n) {
+  max_exemplars_ = n;
+  while (ring_.size() > n) DropOldest();
 }
 
 void HeadExtras::SetMetadata(std::string_view metric, const Metadata& m) {

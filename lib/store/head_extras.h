@@ -43,6 +43,8 @@ class HeadExtras {
   enum class Outcome { kAdded, kRepeated, kOutOfOrder };
   Outcome AddExemplar(std::uint32_t series, const Exemplar& e);
   void SetMetadata(std::string_view metric, const Metadata& m);
+  // The ring holds so many from now on; 0: none are taken.
+  void SetMaxExemplars(std::size_t n);
   const std::deque<SeriesExemplar>& exemplars() const { return ring_; }
   const std::map<std::string, Metadata, std::less<>>& metadata() const { return metadata_; }
 
@@ -58,6 +60,8 @@ class HeadExtras {
   void Synced() { dirty_ = new_file_ = false; }
 
  private:
+  void DropOldest();
+
   std::size_t max_exemplars_;
   std::deque<SeriesExemplar> ring_;
   std::unordered_map<std::uint32_t, Exemplar> newest_;

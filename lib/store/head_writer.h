@@ -79,6 +79,13 @@ class HeadWriter {
   // Columns for further series of an owned layout.
   void ExtendLayout(std::uint32_t layout, std::span<const std::uint32_t> series, std::vector<std::uint32_t>* slots);
   void ReleaseLayout(std::uint32_t layout) { layouts_[layout].owned = false; }
+
+  // For the samples to come.
+  void Reconfigure(std::int64_t out_of_order_window_ms, std::size_t max_exemplars) {
+    options_.out_of_order_window_ms = out_of_order_window_ms;
+    options_.max_exemplars = max_exemplars;
+    extras_.SetMaxExemplars(max_exemplars);
+  }
   std::uint32_t layout_series(std::uint32_t layout, std::uint32_t slot) const { return layouts_[layout].series[slot]; }
   std::uint32_t layout_columns(std::uint32_t layout) const { return static_cast<std::uint32_t>(layouts_[layout].series.size()); }
 

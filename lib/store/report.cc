@@ -11,18 +11,6 @@
 namespace prom::store {
 namespace {
 
-Result<std::uint64_t> DirBytes(Io& io, const std::string& dir) {
-  PROM_ASSIGN(const auto entries, io.List(dir));
-  std::uint64_t total = 0;
-  for (const DirEntry& e : entries) {
-    if (e.is_dir) continue;
-    // Files of the head come and go while we look.
-    if (auto file = io.Open(JoinPath(dir, e.name), Io::Mode::kRead))
-      if (auto size = (*file)->Size()) total += *size;
-  }
-  return total;
-}
-
 Result<std::uint64_t> CountSamples(const Queryable& source) {
   const auto [min_ms, max_ms] = source.TimeRange();
   if (min_ms > max_ms) return std::uint64_t{0};

@@ -7,6 +7,7 @@
 #include "base/run_dir.h"
 #include "base/signals.h"
 #include "store/control_server.h"
+#include "store/head_reader.h"
 
 namespace prom::store {
 namespace {
@@ -23,6 +24,7 @@ class Service {
     PROM_ASSIGN(writer_, Writer::Open(SystemIo(), clock_, options_.data_dir, options_.writer));
     for (const std::string& w : writer_->warnings()) LogWarn("store", "damage found when opening", {{"what", w}});
     counters_ = writer_->counters();
+    clean_start_ = writer_->clean_start();
     PROM_ASSIGN(server_, IngestServer::Start(*writer_, clock_, JoinPath(options_.data_dir, "ingest.sock"), options_.ingest));
     PROM_ASSIGN(control_, ControlServer::Start(*writer_, JoinPath(options_.data_dir, "control.sock")));
     PROM_TRY(run_.Create());
@@ -32,6 +34,7 @@ class Service {
     state_.start_ms = clock_.NowMs();
     state_.version = kPromkitVersion;
     state_.flags = options_.flags;
+    state_.config_file = options_.config_file;
     state_.reload_ms = state_.start_ms;
     state_.ready = true;
     Publish(true);
@@ -39,10 +42,7 @@ class Service {
     while (true) {
       const auto event = signals.Wait(kPublishMs);
       if (event == SignalEvent::kStop) break;
-      if (event == SignalEvent::kReload) {  // all there is comes from flags: nothing to read, nothing to go wrong
-        state_.reload_ms = clock_.NowMs();
-        ++state_.reload_count;
-      }
+      if (event == SignalEvent::kReload) Reload();
       Publish(event.has_value());
     }
     const std::int64_t stopping = clock_.MonotonicNs();
@@ -88,8 +88,18 @@ class Service {
     metrics_.AddGaugeFunction("prometheus_tsdb_lowest_timestamp", "Lowest timestamp value stored in the database, in ms.", {}, [this] { return lowest_ == kMaxTimeMs ? 0 : static_cast<double>(lowest_); });
     metrics_.AddGaugeFunction("prometheus_tsdb_lowest_timestamp_seconds", "Lowest timestamp value stored in the database.", {}, [this] { return lowest_ == kMaxTimeMs ? 0 : static_cast<double>(lowest_) / 1000; });
     metrics_.AddGaugeFunction("prometheus_tsdb_storage_blocks_bytes", "The number of bytes that are currently used for local storage by all blocks.", {}, [this] { return static_cast<double>(block_bytes_); });
-    metrics_.AddGauge("prometheus_tsdb_retention_limit_bytes", "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled.").Set(static_cast<double>(options_.writer.retention_bytes));
-    metrics_.AddGauge("prometheus_tsdb_retention_limit_seconds", "How long to retain samples in storage.").Set(static_cast<double>(options_.writer.retention_ms) / 1000);
+    metrics_.AddGaugeFunction("prometheus_tsdb_retention_limit_bytes", "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled.", {}, [this] { return static_cast<double>(retention_.SizeLimit(disk_bytes_)); });
+    metrics_.AddGaugeFunction("prometheus_tsdb_retention_limit_seconds", "How long to retain samples in storage.", {}, [this] { return static_cast<double>(retention_.time_ms) / 1000; });
+    metrics_.AddGaugeFunction("prometheus_tsdb_retention_limit_percentage", "Percentage of the file system to be retained at most, configured 0 means disabled.", {}, [this] { return retention_.percentage; });
+    counter("prometheus_tsdb_time_retentions_total", "The number of times that blocks were deleted because the maximum time limit was exceeded.", [](C c) { return static_cast<double>(c.dropped_by_time); });
+    counter("prometheus_tsdb_size_retentions_total", "The number of times that blocks were deleted because the maximum number of bytes was exceeded.", [](C c) { return static_cast<double>(c.dropped_by_size); });
+    counter("promstore_free_space_retentions_total", "The number of times that blocks were deleted because the disk ran short.", [](C c) { return static_cast<double>(c.dropped_for_space); });
+    counter("promstore_policy_rewrites_total", "Blocks written anew or dropped by retention policies.", [](C c) { return static_cast<double>(c.policy_rewrites); });
+    counter("promstore_policy_series_total", "Series of blocks that retention policies dropped.", [](C c) { return static_cast<double>(c.policy_series); });
+    counter("promstore_compaction_seconds_total", "Time spent merging blocks.", [](C c) { return c.compaction_seconds; });
+    metrics_.AddGaugeFunction("prometheus_tsdb_clean_start", "-1: lockfile is disabled. 0: a lockfile from a previous execution was replaced. 1: lockfile creation was clean.", {}, [this] { return clean_start_ ? 1.0 : 0.0; });
+    metrics_.AddGaugeFunction("prometheus_tsdb_wal_storage_size_bytes", "Size of the write log directory.", {}, [this] { return static_cast<double>(head_bytes_); });
+    metrics_.AddGaugeFunction("promstore_disk_free_bytes", "What may still be written to the file system of the data directory.", {}, [this] { return static_cast<double>(free_bytes_); });
 
     counter("promstore_duplicate_samples_total", "Samples refused because their series has another value at that time.", [](C c) { return static_cast<double>(c.head.duplicates); });
     counter("promstore_commits_total", "Batches written.", [](C c) { return static_cast<double>(c.head.commits); });
@@ -114,12 +124,33 @@ class Service {
     ingest("promstore_ingest_refused_lines_total", "Lines of text that could not be read.", &IngestCounters::refused_lines);
   }
 
+  void Reload() {
+    state_.reload_ms = clock_.NowMs();
+    ++state_.reload_count;
+    state_.reload_error.clear();
+    if (options_.load_settings) {  // otherwise all there is comes from flags
+      if (const auto settings = options_.load_settings(); settings) {
+        writer_->Reconfigure(*settings);
+      } else {
+        state_.reload_error = settings.error().message;
+        LogError("store", "the settings cannot be loaded, the old ones stay", {{"err", state_.reload_error}});
+      }
+    }
+    state_.reload_ok = state_.reload_error.empty();
+  }
+
   static bool Empty(const WriterCounters& c) { return c.head_min_ms > c.head_max_ms; }
 
   void Publish(bool with_state) {
     counters_ = writer_->counters();
     ingest_ = server_->counters();
     const Manifest manifest = writer_->manifest();
+    retention_ = writer_->retention();
+    if (const auto bytes = SystemIo().TotalBytes(options_.data_dir); bytes) disk_bytes_ = *bytes;
+    if (const auto bytes = SystemIo().FreeBytes(options_.data_dir); bytes) free_bytes_ = *bytes;
+    head_bytes_ = 0;
+    for (const ManifestEpoch& e : manifest.epochs)
+      if (const auto bytes = DirBytes(SystemIo(), EpochDir(options_.data_dir, e.number)); bytes) head_bytes_ += *bytes;
     block_bytes_ = 0;
     lowest_ = Empty(counters_) ? kMaxTimeMs : counters_.head_min_ms;
     for (const ManifestBlock& b : manifest.blocks) {
@@ -144,7 +175,9 @@ class Service {
   // What the page is printed from, taken once a page.
   WriterCounters counters_;
   IngestCounters ingest_;
-  std::uint64_t block_bytes_ = 0;
+  RetentionSettings retention_;
+  std::uint64_t block_bytes_ = 0, head_bytes_ = 0, disk_bytes_ = 0, free_bytes_ = 0;
+  bool clean_start_ = true;
   std::int64_t lowest_ = kMaxTimeMs;
   bool publish_failed_ = false;
 };

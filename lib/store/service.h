@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -19,9 +20,13 @@ struct ServiceOptions {
   WriterOptions writer;  // fsync is kInterval or kNever
   IngestOptions ingest;  // sync: --fsync=always
   std::map<std::string, std::string> flags;  // as given, for the state file
+  std::string config_file;                   // likewise; may be empty
+  // What files say now; called on SIGHUP, and for the state file's sake empty when no file was given.
+  std::function<Result<WriterSettings>()> load_settings;
 };
 
-// Until SIGTERM or SIGINT. kUnavailable: another process writes there.
+// Until SIGTERM or SIGINT. On SIGHUP the settings are loaded again; on an error the old ones stay.
+// kUnavailable: another process writes there.
 Result<void> RunService(const ServiceOptions& options, Clock& clock);
 
 }  // namespace prom::store

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/background.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "store/block_writer.h"
@@ -47,6 +48,8 @@ void AddCounters(const HeadCounters& from, HeadCounters* to) {
 
 Writer::Writer(Io& io, Clock& clock, std::string dir, const WriterOptions& options) : io_(io), clock_(clock), dir_(std::move(dir)), options_(options) {
   boot_id_ = options_.boot_id.empty() ? CurrentBootId() : options_.boot_id;
+  MutexLock lock(mutex_);
+  settings_ = {options_.retention, options_.head.out_of_order_window_ms, options_.head.max_exemplars};
 }
 
 Result<std::unique_ptr<Writer>> Writer::Open(Io& io, Clock& clock, const std::string& data_dir, const WriterOptions& options) {
@@ -78,6 +81,7 @@ Result<void> Writer::Start() {
   }
   if (!control) return std::move(control.error());
   control_ = std::move(*control);
+  clean_start_ = control_->intact() && (control_->clean() || control_->generation() == 0);
   const bool trusted = control_->intact() && (control_->boot_id() == boot_id_ || control_->clean());
   control_->SetWriter(boot_id_, static_cast<std::uint64_t>(::getpid()), false);
   PROM_TRY(control_->Sync());
@@ -86,7 +90,13 @@ Result<void> Writer::Start() {
   // What a killed writer left in the page cache must be on disk before new batches
   // are: after a power cut the log is read in order.
   if (options_.fsync != FsyncMode::kNever || !trusted) PROM_TRY(SyncTo(control_->committed_seq()));
-  if (options_.background) thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  if (!options_.background) return {};
+  if (options_.fsync == FsyncMode::kInterval)
+    sync_thread_ = std::jthread([this](std::stop_token stop) { Repeat(stop, options_.fsync_interval_ms, true, [this] { return Sync(); }); });
+  maintain_thread_ = std::jthread([this](std::stop_token stop) {
+    LowerThreadPriority();
+    Repeat(stop, options_.maintain_interval_ms, false, [this] { return Maintain(); });
+  });
   return {};
 }
 
@@ -328,6 +338,7 @@ Result<void> Writer::Maintain() {
   if (options_.fsync == FsyncMode::kNever && long_log) PROM_TRY(Sync());
   PROM_TRY(CompactClosed());
   PROM_TRY(DropOldBlocks());
+  PROM_TRY(ApplyPolicies());
   return MergeBlocks();
 }
 
@@ -429,31 +440,39 @@ void Writer::NoteError(const Error& e) {
   LogError("store", e.message);
 }
 
-void Writer::Run(std::stop_token stop) {
+template <typename Step>
+void Writer::Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once, Step step) {
   Mutex idle;
   std::condition_variable_any wake;
-  std::int64_t next_sync = 0, next_maintain = clock_.MonotonicNs() / 1'000'000 + options_.maintain_interval_ms;
-  while (!stop.stop_requested()) {
-    const std::int64_t now = clock_.MonotonicNs() / 1'000'000;
-    if (options_.fsync == FsyncMode::kInterval && now >= next_sync) {
-      if (auto done = Sync(); !done) NoteError(done.error());
-      next_sync = now + options_.fsync_interval_ms;
-    }
-    if (now >= next_maintain) {
-      auto done = Maintain();
+  bool failed = false;
+  for (bool first = true; !stop.stop_requested(); first = false) {
+    if (!first || at_once) {
+      const Result<void> done = step();
       if (!done) {
         NoteError(done.error());
-      } else {
+      } else if (failed) {
         MutexLock lock(mutex_);
         other_.last_error.clear();
       }
-      next_maintain = now + options_.maintain_interval_ms;
+      failed = !done;
     }
-    std::int64_t wait = next_maintain - now;
-    if (options_.fsync == FsyncMode::kInterval) wait = std::min(wait, next_sync - now);
     std::unique_lock<Mutex> lock(idle);
-    wake.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(wait, 1)), [] { return false; });
+    wake.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(interval_ms, 1)), [] { return false; });
   }
+}
+
+void Writer::Reconfigure(const WriterSettings& settings) {
+  MutexLock lock(mutex_);
+  settings_ = settings;
+  ++settings_version_;
+  options_.head.out_of_order_window_ms = settings.out_of_order_window_ms;  // of the epochs to come
+  options_.head.max_exemplars = settings.max_exemplars;
+  head_->Reconfigure(settings.out_of_order_window_ms, settings.max_exemplars);
+}
+
+RetentionSettings Writer::retention() const {
+  MutexLock lock(mutex_);
+  return settings_.retention;
 }
 
 WriterCounters Writer::counters() const {
@@ -476,11 +495,10 @@ WriterCounters Writer::counters() const {
 
 Result<void> Writer::Close() {
   if (closed_in_order_ || control_ == nullptr) return {};
-  if (thread_.joinable()) {
-    stopping_.store(true);
-    thread_.request_stop();
-    thread_.join();
-  }
+  stopping_.store(true);
+  for (std::jthread* thread : {&sync_thread_, &maintain_thread_}) thread->request_stop();
+  for (std::jthread* thread : {&sync_thread_, &maintain_thread_})
+    if (thread->joinable()) thread->join();
   closed_in_order_ = true;
   {
     MutexLock lock(mutex_);

@@ -24,6 +24,7 @@
 #include "store/control_page.h"
 #include "store/head_writer.h"
 #include "store/manifest.h"
+#include "store/retention.h"
 
 namespace prom::store {
 
@@ -35,11 +36,17 @@ struct WriterOptions {
   std::int64_t fsync_interval_ms = 1000;
   std::int64_t block_ms = 2 * 3600 * 1000;    // width of an epoch and of the first blocks
   std::int64_t slack_ms = 10 * 60 * 1000;     // an epoch takes samples so long after its end
-  std::int64_t retention_ms = 0;              // 0: keep for ever
-  std::uint64_t retention_bytes = 0;          // of blocks; 0: no limit
-  bool background = true;                     // a thread that syncs and maintains
+  RetentionSettings retention;
+  bool background = true;                     // threads that sync and maintain
   std::int64_t maintain_interval_ms = 10'000;
   std::string boot_id;                        // empty: the running kernel's
+};
+
+// What may change while the writer runs.
+struct WriterSettings {
+  RetentionSettings retention;
+  std::int64_t out_of_order_window_ms = 0;
+  std::size_t max_exemplars = 100'000;
 };
 
 struct WriterCounters {
@@ -50,8 +57,12 @@ struct WriterCounters {
   std::int64_t head_min_ms = 0, head_max_ms = 0;  // samples of the head; min > max: none
   std::uint64_t syncs = 0, failed_syncs = 0;
   std::uint64_t compactions = 0, failed_compactions = 0;
+  double compaction_seconds = 0;              // of all of them
+  std::uint64_t dropped_by_time = 0, dropped_by_size = 0, dropped_for_space = 0;  // times retention dropped blocks
+  std::uint64_t policy_rewrites = 0, policy_series = 0;  // blocks that policies changed; series that went
+  double sync_seconds = 0;                    // of all syncs
   std::int64_t last_sync_ms = 0;  // wall clock
-  std::string last_error;         // of the background thread, or empty
+  std::string last_error;         // of the background threads, or empty
 };
 
 // Blocks to be exchanged for others.
@@ -75,14 +86,19 @@ class Writer {
   Result<void> Sync();
   std::uint64_t committed_sequence() const { return control_->committed_seq(); }
   std::uint64_t durable_sequence() const { return durable_.load(); }
-  // Rollover, early sealing, index segments, compaction, retention. Called by the
+  // Rollover, early sealing, index segments, compaction, retention. Called by a
   // background thread; a tool without one calls it when it likes.
   Result<void> Maintain();
   // Turns what is in the head into blocks now.
   Result<void> Flush();
 
+  // Puts other settings in force, from the next batch and the next maintenance on.
+  void Reconfigure(const WriterSettings& settings);
+  RetentionSettings retention() const;
+
   WriterCounters counters() const;
   std::vector<std::string> warnings() const;  // damage found when opening
+  bool clean_start() const { return clean_start_; }  // the writer before closed in good order, or there was none
   const std::string& data_dir() const { return dir_; }
   const std::shared_ptr<ControlPage>& control() const { return control_; }
   Manifest manifest() const;
@@ -96,7 +112,7 @@ class Writer {
   Result<void> CompactBlocksNow();
   // Ends a merge that is running, and all later ones, with nothing lost.
   void CancelMerges() { stopping_.store(true); }
-  std::int64_t retention_ms() const { return options_.retention_ms; }
+  std::int64_t retention_ms() const { return retention().LongestMs(); }  // 0: for ever
   // Puts a changed list of blocks or tombstones in force. `edit` gets the manifest
   // and returns false to leave it; it must not call back into the Writer.
   template <typename Edit>
@@ -123,8 +139,13 @@ class Writer {
   Result<void> CompactClosed();
   Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head);
   Result<void> MergeBlocks() REQUIRES(maintain_mutex_);  // writer_blocks.cc
-  Result<void> DropOldBlocks();
-  void Run(std::stop_token stop);
+  Result<void> DropOldBlocks() REQUIRES(maintain_mutex_);
+  Result<void> ApplyPolicies() REQUIRES(maintain_mutex_);
+  CompactOptions ForCompaction() const;
+  StoreUsage Usage() const;
+  // Calls `step` each interval until it is to stop, and notes its errors.
+  template <typename Step>
+  void Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once, Step step);
   void NoteError(const Error& e);
 
   Io& io_;
@@ -134,13 +155,18 @@ class Writer {
   std::string boot_id_;
   std::unique_ptr<File> lock_file_;
   std::shared_ptr<ControlPage> control_;
+  bool clean_start_ = true;
   bool closed_in_order_ = false;
 
   Mutex maintain_mutex_;
   Compactor compactor_ GUARDED_BY(maintain_mutex_);
+  PolicyKeeper policies_ GUARDED_BY(maintain_mutex_);
+  std::uint64_t policies_version_ GUARDED_BY(maintain_mutex_) = 0;  // of the settings it has looked with
   std::atomic<bool> stopping_{false};  // asks a merge to stop
   Mutex sync_mutex_;
   mutable Mutex mutex_;
+  WriterSettings settings_ GUARDED_BY(mutex_);
+  std::uint64_t settings_version_ GUARDED_BY(mutex_) = 0;
   Manifest manifest_ GUARDED_BY(mutex_);
   bool manifest_lost_ = false;  // a newer manifest than the one in force could not be read: delete nothing it may name
   std::shared_ptr<HeadWriter> head_ GUARDED_BY(mutex_);
@@ -152,7 +178,8 @@ class Writer {
   WriterCounters other_ GUARDED_BY(mutex_);
 
   std::atomic<std::uint64_t> durable_{0};
-  std::jthread thread_;
+  // Two, so that a long compaction does not put off a sync.
+  std::jthread sync_thread_, maintain_thread_;
 };
 
 }  // namespace prom::store

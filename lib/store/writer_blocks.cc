@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/block_reader.h"
 #include "store/compact.h"
+#include "store/head_reader.h"
 #include "store/retention.h"
 #include "store/tombstones.h"
 #include "store/ulid.h"
@@ -74,11 +75,7 @@ Result<void> Writer::ReplaceBlocks(const BlockSwap& swap) {
 
 Result<void> Writer::CompactBlocksNow() {
   MutexLock maintain(maintain_mutex_);
-  CompactOptions options;
-  options.block_ms = options_.block_ms;
-  options.retention_ms = options_.retention_ms;
-  options.canceled = [](void* self) { return static_cast<const Writer*>(self)->stopping_.load(); };
-  options.canceled_argument = this;
+  const CompactOptions options = ForCompaction();
   const Manifest before = manifest();
   PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, before));
   for (const ManifestBlock& block : before.blocks) {
@@ -88,29 +85,79 @@ Result<void> Writer::CompactBlocksNow() {
   return MergeBlocks();
 }
 
-Result<void> Writer::MergeBlocks() {
+CompactOptions Writer::ForCompaction() const {
   CompactOptions options;
   options.block_ms = options_.block_ms;
-  options.retention_ms = options_.retention_ms;
+  options.retention_ms = retention_ms();
   options.canceled = [](void* self) { return static_cast<const Writer*>(self)->stopping_.load(); };
-  options.canceled_argument = this;
+  options.canceled_argument = const_cast<Writer*>(this);
+  return options;
+}
+
+Result<void> Writer::MergeBlocks() {
+  const CompactOptions options = ForCompaction();
   while (true) {
+    const std::int64_t start = clock_.MonotonicNs();
     auto done = compactor_.Step(io_, clock_, dir_, manifest(), options, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); });
     if (!done && done.error().code == Errc::kCanceled) return {};
     if (done && done->sources.empty()) return {};
     MutexLock lock(mutex_);
     ++(done ? other_.compactions : other_.failed_compactions);
+    other_.compaction_seconds += static_cast<double>(clock_.MonotonicNs() - start) / 1e9;
     if (!done) return std::move(done.error());
   }
 }
 
+StoreUsage Writer::Usage() const {
+  StoreUsage usage;
+  usage.now_ms = clock_.NowMs();
+  std::vector<ManifestEpoch> epochs;
+  {
+    MutexLock lock(mutex_);
+    usage.head_max_ms = head_->max_t();
+    epochs = manifest_.epochs;
+  }
+  for (const ManifestEpoch& e : epochs)
+    if (const auto bytes = DirBytes(io_, EpochDir(dir_, e.number)); bytes) usage.head_bytes += *bytes;
+  // A file system that does not tell its size has no limit by percentage or free space.
+  if (const auto bytes = io_.TotalBytes(dir_); bytes) usage.disk_bytes = *bytes;
+  if (const auto bytes = io_.FreeBytes(dir_); bytes) usage.free_bytes = *bytes;
+  return usage;
+}
+
 Result<void> Writer::DropOldBlocks() {
-  RetentionOptions options;
-  options.retention_ms = options_.retention_ms;
-  options.retention_bytes = options_.retention_bytes;
-  PROM_ASSIGN(const auto dropped, ApplyRetention(io_, dir_, manifest(), options, clock_.NowMs(), [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); }));
-  for (const auto& ulid : dropped) LogInfo("store", "block dropped by retention", {{"ulid", ulid}});
+  PROM_ASSIGN(const auto dropped, ApplyRetention(io_, dir_, manifest(), retention(), Usage(), [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); }));
+  bool by[3] = {};
+  for (const DroppedBlock& d : dropped) {
+    LogInfo("store", "block dropped by retention", {{"ulid", d.ulid}, {"reason", DropReasonName(d.reason)}});
+    by[static_cast<int>(d.reason)] = true;
+  }
+  MutexLock lock(mutex_);
+  other_.dropped_by_time += by[static_cast<int>(DropReason::kTime)];
+  other_.dropped_by_size += by[static_cast<int>(DropReason::kSize)];
+  other_.dropped_for_space += by[static_cast<int>(DropReason::kDiskShort)];
   return {};
+}
+
+Result<void> Writer::ApplyPolicies() {
+  std::uint64_t version = 0;
+  {
+    MutexLock lock(mutex_);
+    version = settings_version_;
+  }
+  if (version != policies_version_) policies_.Forget();
+  policies_version_ = version;
+  const RetentionSettings settings = retention();
+  while (true) {
+    const auto done = policies_.Step(io_, clock_, dir_, manifest(), settings, Usage(), ForCompaction(), [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); });
+    if (!done && done.error().code == Errc::kCanceled) return {};
+    if (!done) return done.error();
+    if (done->ulid.empty()) return {};
+    LogInfo("store", "series dropped by a retention policy", {{"ulid", done->ulid}, {"series", done->series}});
+    MutexLock lock(mutex_);
+    ++other_.policy_rewrites;
+    other_.policy_series += done->series;
+  }
 }
 
 }  // namespace prom::store

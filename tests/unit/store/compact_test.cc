@@ -3,6 +3,8 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <random>
+#include <set>
+#include <string>
 
 #include "../../testing.h"
 #include "model_store.h"
@@ -229,15 +231,23 @@ BOOST_AUTO_TEST_CASE(damaged_source) {
   BOOST_TEST(second->sources.empty());
 }
 
+// The last letters of the ulids, all of which must have gone for that reason.
+std::string Letters(const std::vector<DroppedBlock>& dropped, DropReason reason) {
+  std::string out;
+  for (const DroppedBlock& d : dropped) {
+    BOOST_TEST((d.reason == reason));
+    out += d.ulid.back();
+  }
+  return out;
+}
+
 BOOST_AUTO_TEST_CASE(retention_by_time) {
   Manifest m;
   m.blocks = {Block('A', 0, 2), Block('B', 2, 4), Block('C', 4, 6), Block('D', 6, 8)};
   const auto drop = [&](std::int64_t hours, std::int64_t now) {
-    RetentionOptions options;
-    options.retention_ms = hours * kHour;
-    std::string out;
-    for (const auto& ulid : PlanRetention(m, options, now)) out += ulid.back();
-    return out;
+    RetentionSettings settings;
+    settings.time_ms = hours * kHour;
+    return Letters(PlanRetention(m, settings, {.now_ms = now}), DropReason::kTime);
   };
   const std::int64_t late = kStart + 1000 * kHour;
   BOOST_TEST(drop(0, late).empty());
@@ -253,17 +263,88 @@ BOOST_AUTO_TEST_CASE(retention_by_size) {
   Manifest m;
   m.blocks = {Block('A', 0, 2), Block('B', 2, 4), Block('C', 4, 6), Block('D', 6, 8)};  // 1,000 bytes each
   const auto drop = [&](std::uint64_t bytes, std::uint64_t head) {
-    RetentionOptions options;
-    options.retention_bytes = bytes;
-    options.head_bytes = head;
-    std::string out;
-    for (const auto& ulid : PlanRetention(m, options, 0)) out += ulid.back();
-    return out;
+    RetentionSettings settings;
+    settings.size_bytes = bytes;
+    return Letters(PlanRetention(m, settings, {.head_bytes = head}), DropReason::kSize);
   };
   BOOST_TEST(drop(4000, 0).empty());
   BOOST_TEST(drop(3999, 0) == "A");
   BOOST_TEST(drop(4000, 1) == "A");
   BOOST_TEST(drop(1, 0) == "ABC");  // never the newest
+}
+
+BOOST_AUTO_TEST_CASE(retention_by_percentage_and_free_space) {
+  Manifest m;
+  m.blocks = {Block('A', 0, 2), Block('B', 2, 4), Block('C', 4, 6), Block('D', 6, 8)};  // 1,000 bytes each
+  RetentionSettings settings;
+  settings.percentage = 25;
+  settings.size_bytes = 1;  // the percentage prevails
+  BOOST_TEST(Letters(PlanRetention(m, settings, {.disk_bytes = 16'000}), DropReason::kSize).empty());
+  BOOST_TEST(Letters(PlanRetention(m, settings, {.disk_bytes = 12'000}), DropReason::kSize) == "A");
+  BOOST_TEST(Letters(PlanRetention(m, settings, {}), DropReason::kSize) == "ABC");  // size not known: what is left is size_bytes
+
+  settings = {};
+  settings.min_free_bytes = 5'000;
+  BOOST_TEST(Letters(PlanRetention(m, settings, {.free_bytes = 5'000}), DropReason::kDiskShort).empty());
+  BOOST_TEST(Letters(PlanRetention(m, settings, {.free_bytes = 4'000}), DropReason::kDiskShort) == "A");
+  BOOST_TEST(Letters(PlanRetention(m, settings, {.free_bytes = 3'999}), DropReason::kDiskShort) == "AB");
+  BOOST_TEST(Letters(PlanRetention(m, settings, {.free_bytes = 0}), DropReason::kDiskShort) == "ABC");  // never the newest
+  // What goes for its age counts as freed.
+  settings.time_ms = 3 * kHour;
+  const auto both = PlanRetention(m, settings, {.now_ms = kStart + 1000 * kHour, .free_bytes = 3'000});
+  BOOST_TEST(Letters(both, DropReason::kTime) == "AB");
+}
+
+// Series of `m` that have samples in its blocks, by metric name.
+std::string Metrics(Directory& d) {
+  std::set<std::string> names;
+  for (const ManifestBlock& b : d.manifest.blocks) {
+    auto reader = BlockReader::Open(SystemIo(), BlockDir(d.dir.path(), b.ulid));
+    BOOST_REQUIRE(bool(reader));
+    const auto values = (*reader)->LabelValues("__name__", {}, kMinTimeMs, kMaxTimeMs);
+    BOOST_REQUIRE(bool(values));
+    for (const std::string& v : *values) names.insert(v + "@" + std::to_string((b.min_ms - kStart) / kHour));
+  }
+  std::string out;
+  for (const auto& n : names) out += (out.empty() ? "" : " ") + n;
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(retention_by_policy) {
+  Directory d;
+  ModelStore store;
+  for (const char* name : {"debug", "plain", "slo"}) {
+    for (std::int64_t t = 0; t < 8 * kHour; t += 60'000) store.series[Labels{{"__name__", name}}][kStart + t].v = static_cast<double>(t);
+  }
+  for (std::int64_t h = 0; h < 8; h += 2) d.Add(store, kStart + h * kHour, kStart + (h + 2) * kHour - 1);
+  RetentionSettings settings;
+  settings.time_ms = 5 * kHour;
+  settings.policies = {{{{Matcher::Equal("__name__", "debug")}}, 3 * kHour}, {{{Matcher::Equal("__name__", "slo")}, {Matcher::Equal("__name__", "none")}}, 7 * kHour}};
+  const StoreUsage usage{.now_ms = kStart + 8 * kHour};
+  // Nothing that any series needs is dropped as a block: the longest is 7 h, and A ends 6 h before the newest sample.
+  BOOST_TEST(PlanRetention(d.manifest, settings, usage).empty());
+  PolicyKeeper keeper;
+  std::uint64_t series = 0;
+  int steps = 0;
+  for (;; ++steps) {
+    auto done = keeper.Step(SystemIo(), SystemClock(), d.dir.path(), d.manifest, settings, usage, d.options, d.edit);
+    BOOST_REQUIRE(bool(done));
+    if (done->ulid.empty()) break;
+    series += done->series;
+    BOOST_REQUIRE(steps < 10);
+  }
+  // Ends of blocks before the newest sample: 6 h, 4 h, 2 h, 0.
+  BOOST_TEST(Metrics(d) == "debug@4 debug@6 plain@2 plain@4 plain@6 slo@0 slo@2 slo@4 slo@6");
+  BOOST_TEST(series == 3u);  // debug and plain of the first block, debug of the second
+  BOOST_TEST(steps == 2);
+  BOOST_TEST(d.BlocksOnDisk() == 4u);
+  // A block in which everything has expired goes whole.
+  settings.policies[1].keep_ms = 5 * kHour;
+  keeper.Forget();
+  auto done = keeper.Step(SystemIo(), SystemClock(), d.dir.path(), d.manifest, settings, usage, d.options, d.edit);
+  BOOST_REQUIRE(bool(done));
+  BOOST_TEST(Metrics(d) == "debug@4 debug@6 plain@2 plain@4 plain@6 slo@2 slo@4 slo@6");
+  BOOST_TEST(d.BlocksOnDisk() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(retention_removes) {
@@ -272,9 +353,9 @@ BOOST_AUTO_TEST_CASE(retention_removes) {
   ModelStore store;
   testing::Fill(random, &store, 1, 10, kStart, 8 * 240);
   for (std::int64_t h = 0; h < 8; h += 2) d.Add(store, kStart + h * kHour, kStart + (h + 2) * kHour - 1);
-  RetentionOptions options;
-  options.retention_ms = 3 * kHour;
-  auto dropped = ApplyRetention(SystemIo(), d.dir.path(), d.manifest, options, kMaxTimeMs, d.edit);
+  RetentionSettings settings;
+  settings.time_ms = 3 * kHour;
+  auto dropped = ApplyRetention(SystemIo(), d.dir.path(), d.manifest, settings, {.now_ms = kMaxTimeMs}, d.edit);
   BOOST_REQUIRE(bool(dropped));
   BOOST_TEST(dropped->size() == 2u);
   BOOST_TEST(d.BlocksOnDisk() == 2u);
