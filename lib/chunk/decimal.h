@@ -14,6 +14,9 @@ inline constexpr double kPow10[kMaxExponent + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5
 // Adding and taking away this rounds a double below kRoundLimit to an integer.
 inline constexpr double kRound = 0x1.8p52, kRoundLimit = 0x1p51;
 
+// Of the bits of a double: a NaN or an infinity.
+inline bool IsSpecial(std::uint64_t bits) { return (bits & 0x7ff0000000000000ull) == 0x7ff0000000000000ull; }
+
 // The bits of a double as an integer that sorts as the doubles do (-0 just below
 // +0, NaNs outermost), and back: the map is its own inverse.
 inline std::uint64_t OrderedBits(std::uint64_t bits) {

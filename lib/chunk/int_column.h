@@ -21,11 +21,12 @@ enum class ColumnMode : std::uint8_t { kConstant, kFrame, kDelta, kDelta2 };
 
 // Appends a column of 1..65535 values. `hint`, when given and not kConstant, is
 // the mode to use without trying the others. Returns the mode that was used.
-ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, ColumnMode hint = ColumnMode::kConstant);
+ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, ColumnMode hint = ColumnMode::kConstant,
+                           const Kernels& kernels = BestKernels());
 
 // The bits of the differences of the first 64 values, about: enough to compare
 // ways to turn the same doubles into integers.
-std::uint64_t EstimateDeltaBits(std::span<const std::uint64_t> x);
+std::uint64_t EstimateDeltaBits(std::span<const std::uint64_t> x, const Kernels& kernels = BestKernels());
 
 // Reads a column front to back, one block at a time, without allocating.
 // After Open succeeds nothing can fail and no read leaves [begin, end).

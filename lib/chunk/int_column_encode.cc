@@ -35,8 +35,8 @@ struct Plan {
 
 // The form and base for residuals r. The mean magnitude is what tells a wide but
 // even range (where a base saves the sign bit) from outliers (best left to patches).
-Plan ChooseForm(const std::uint64_t* r, std::size_t n) {
-  const auto [min, max, negative, magnitude] = BestKernels().summarize(r, n);
+Plan ChooseForm(const IntSummary& summary, std::size_t n) {
+  const auto [min, max, negative, magnitude, any] = summary;
   const std::uint64_t low = static_cast<std::uint64_t>(min);
   const unsigned range_bits = BitLength(static_cast<std::uint64_t>(max) - low);
   const unsigned mean_bits = BitLength(magnitude / n);
@@ -54,9 +54,13 @@ Plan ChooseForm(const std::uint64_t* r, std::size_t n) {
 }
 
 // The largest number that divides all r[i] - base, or 1 when it would not pay.
-std::uint64_t CommonFactor(const std::uint64_t* r, std::size_t n, std::uint64_t base) {
-  std::uint64_t all = 0;
-  for (std::size_t i = 0; i < n; ++i) all |= r[i] - base;
+// `any`: the bits set in any r[i].
+std::uint64_t CommonFactor(const std::uint64_t* r, std::size_t n, std::uint64_t base, std::uint64_t any) {
+  std::uint64_t all = any;
+  if (base != 0) {
+    all = 0;
+    for (std::size_t i = 0; i < n; ++i) all |= r[i] - base;
+  }
   if (all == 0) return 1;
   const int zeros = std::countr_zero(all);
   const auto odd_part = [&](std::size_t i) {
@@ -76,14 +80,15 @@ std::uint64_t CommonFactor(const std::uint64_t* r, std::size_t n, std::uint64_t 
   return n * (BitLength(factor) - 1) > 8 * VarintBytes(factor) ? factor : 1;
 }
 
-// u[i] for residuals r[i]; `factor` divides exactly.
-void StoreForm(const std::uint64_t* r, std::size_t n, const Plan& plan, std::uint64_t* u) {
-  if (plan.factor == 1 && plan.form == kFormZigZag) {
-    for (std::size_t i = 0; i < n; ++i) u[i] = ZigZag(Signed(r[i]));
-    return;
-  }
-  if (plan.factor == 1 && plan.form != kFormList) {
-    for (std::size_t i = 0; i < n; ++i) u[i] = r[i] - plan.base;
+// Makes u[i] of residuals u[i], in place; `factor` divides exactly.
+void StoreForm(std::uint64_t* u, std::size_t n, const Plan& plan) {
+  const bool zigzag = plan.form == kFormZigZag || plan.form == kFormList;
+  if (plan.factor == 1) {
+    if (zigzag) {
+      for (std::size_t i = 0; i < n; ++i) u[i] = ZigZag(Signed(u[i]));
+    } else if (plan.base != 0) {
+      for (std::size_t i = 0; i < n; ++i) u[i] -= plan.base;
+    }
     return;
   }
   // Exact division: shift, then multiply by the inverse of the odd part modulo 2^64.
@@ -91,54 +96,14 @@ void StoreForm(const std::uint64_t* r, std::size_t n, const Plan& plan, std::uin
   const std::uint64_t odd = plan.factor >> shift;
   std::uint64_t inverse = odd;  // right in 3 bits; each step doubles them
   for (int i = 0; i < 5; ++i) inverse *= 2 - odd * inverse;
-  const bool zigzag = plan.form == kFormZigZag || plan.form == kFormList;
   for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t quotient = Signed(static_cast<std::uint64_t>(Signed(r[i] - plan.base) >> shift) * inverse);
+    const std::int64_t quotient = Signed(static_cast<std::uint64_t>(Signed(u[i] - plan.base) >> shift) * inverse);
     u[i] = zigzag ? ZigZag(quotient) : static_cast<std::uint64_t>(quotient);
   }
 }
 
-struct Width {
-  unsigned width = 0;    // of the packed part
-  unsigned high = 0;     // bits of the patched values above it; 0: no patches
-  std::size_t patches = 0;
-  std::size_t bits = 0;  // cost, without the width byte
-};
-
-Width ChooseWidth(const std::uint64_t* u, std::size_t n) {
-  // Four histograms, because neighbours mostly have the same length and counting
-  // into one place would wait for the store before it. A count is at most 32.
-  std::uint8_t lengths[4][72];
-  std::memset(lengths, 0, sizeof lengths);
-  std::uint64_t all = 0;
-  for (std::size_t i = 0; i < n; ++i) all |= u[i];
-  std::size_t i = 0;
-  if (all >> 63 == 0) {
-    // The length of v is the place of the highest bit of 2 v + 1: no special case for 0.
-    const auto length = [](std::uint64_t v) { return 63 - static_cast<unsigned>(std::countl_zero(v + v + 1)); };
-    for (; i + 4 <= n; i += 4) {
-      ++lengths[0][length(u[i])];
-      ++lengths[1][length(u[i + 1])];
-      ++lengths[2][length(u[i + 2])];
-      ++lengths[3][length(u[i + 3])];
-    }
-  }
-  for (; i < n; ++i) ++lengths[i % 4][BitLength(u[i])];
-  const unsigned longest = BitLength(all);
-  Width best{longest, 0, 0, n * longest};
-  std::size_t patches = 0;
-  for (unsigned width = longest; width-- > 0;) {
-    patches += static_cast<std::size_t>(lengths[0][width + 1]) + lengths[1][width + 1] + lengths[2][width + 1] + lengths[3][width + 1];
-    const unsigned high = longest - width;
-    const std::size_t cost = n * width + 16 + patches * (8 + high);
-    if (cost < best.bits) best = {width, high, patches, cost};
-    if (patches * 8 > best.bits) break;  // only grows
-  }
-  return best;
-}
-
-void AppendBlock(const std::uint64_t* u, std::size_t n, std::string* out) {
-  const Width w = ChooseWidth(u, n);
+void AppendBlock(const std::uint64_t* u, std::size_t n, const Kernels& kernels, std::string* out) {
+  const BlockWidth w = kernels.choose_width(u, n);
   std::uint64_t low[kBlockValues], high[kBlockValues];
   // Width byte, packed values, patch count and width, positions, packed highs; PackBits may write 8 further.
   std::uint8_t bytes[1 + kBlockValues * 8 + 2 + kBlockValues * 9 + 16];
@@ -157,9 +122,10 @@ void AppendBlock(const std::uint64_t* u, std::size_t n, std::string* out) {
   }
   if (w.patches > 0) {
     for (std::size_t i = 0; i < n && patches < w.patches; ++i) {
+      const std::uint64_t above = u[i] >> w.width;
       position_bytes[patches] = static_cast<std::uint8_t>(i);
-      high[patches] = u[i] >> w.width;
-      patches += high[patches] != 0;
+      high[patches] = above;
+      patches += above != 0;
     }
   }
   PackBits(packed, groups, w.width, p);
@@ -193,20 +159,23 @@ std::size_t Residuals(const std::uint64_t* x, std::size_t n, ColumnMode mode, st
   return 0;
 }
 
-void AppendColumn(const std::uint64_t* x, std::size_t n, ColumnMode mode, std::string* out) {
-  Scratch<std::uint64_t> r(n), u(n);
-  const std::size_t skip = Residuals(x, n, mode, r.data());
-  Plan plan = ChooseForm(r.data() + skip, n - skip);
-  plan.factor = CommonFactor(r.data() + skip, n - skip, plan.base);
+void AppendColumn(const std::uint64_t* x, std::size_t n, ColumnMode mode, const Kernels& kernels, std::string* out) {
+  Scratch<std::uint64_t> u(n);
+  const std::size_t skip = Residuals(x, n, mode, u.data());
+  const IntSummary summary = kernels.summarize(u.data() + skip, n - skip);
+  Plan plan = ChooseForm(summary, n - skip);
+  plan.factor = CommonFactor(u.data() + skip, n - skip, plan.base, summary.any);
   std::fill_n(u.data(), skip, 0);
-  StoreForm(r.data() + skip, n - skip, plan, u.data() + skip);
+  std::uint64_t items[kMaxList];
+  if (n - skip <= kMaxList) std::copy_n(u.data() + skip, n - skip, items);
+  StoreForm(u.data() + skip, n - skip, plan);
   if (n - skip <= kMaxList) {
     Plan list{kFormList, 0, plan.form == kFormBased ? 1 : plan.factor};
-    std::uint64_t items[kMaxList];
-    StoreForm(r.data() + skip, n - skip, list, items);
+    StoreForm(items, n - skip, list);
     std::size_t list_bytes = 0;
     for (std::size_t i = 0; i < n - skip; ++i) list_bytes += VarintBytes(items[i]);
-    const std::size_t packed_bytes = 1 + (ChooseWidth(u.data(), n).bits + 7) / 8 + (plan.form == kFormBased ? VarintBytes(ZigZag(Signed(plan.base))) : 0);
+    const std::size_t packed_bytes =
+        1 + (kernels.choose_width(u.data(), n).bits + 7) / 8 + (plan.form == kFormBased ? VarintBytes(ZigZag(Signed(plan.base))) : 0);
     if (list_bytes <= packed_bytes) {
       plan = list;
       std::copy_n(items, n - skip, u.data() + skip);
@@ -221,16 +190,14 @@ void AppendColumn(const std::uint64_t* x, std::size_t n, ColumnMode mode, std::s
     for (std::size_t i = skip; i < n; ++i) AppendVarint(out, u[i]);
     return;
   }
-  for (std::size_t i = 0; i < n; i += kBlockValues) AppendBlock(u.data() + i, std::min(kBlockValues, n - i), out);
+  for (std::size_t i = 0; i < n; i += kBlockValues) AppendBlock(u.data() + i, std::min(kBlockValues, n - i), kernels, out);
 }
 
-// Bits for at most kSampleValues residuals.
-std::size_t EstimateResiduals(const std::uint64_t* r, std::size_t n) {
+// Bits for at most kSampleValues residuals, which it overwrites.
+std::size_t EstimateResiduals(std::uint64_t* r, std::size_t n, const Kernels& kernels) {
   if (n == 0) return 0;
-  const Plan plan = ChooseForm(r, n);
-  std::uint64_t u[kSampleValues];
-  StoreForm(r, n, plan, u);
-  return ChooseWidth(u, n).bits;
+  StoreForm(r, n, ChooseForm(kernels.summarize(r, n), n));
+  return kernels.choose_width(r, n).bits;
 }
 
 struct Estimate {
@@ -238,18 +205,18 @@ struct Estimate {
   std::size_t bits;  // of the sample
 };
 
-Estimate EstimateModes(std::span<const std::uint64_t> x) {
+Estimate EstimateModes(std::span<const std::uint64_t> x, const Kernels& kernels) {
   const std::size_t n = x.size(), sampled = std::min(n, kSampleValues);
   std::uint64_t sample[kSampleValues], r[kSampleValues];
   // Values over the whole column, because a frame must cover all of its trend;
   // differences from one stretch in the middle.
   for (std::size_t i = 0; i < sampled; ++i) sample[i] = x[i * n / sampled];
-  Estimate best{ColumnMode::kFrame, EstimateResiduals(sample, sampled)};
+  Estimate best{ColumnMode::kFrame, EstimateResiduals(sample, sampled, kernels)};
   const std::uint64_t* middle = x.data() + (n - sampled) / 2;
   for (const ColumnMode mode : {ColumnMode::kDelta, ColumnMode::kDelta2}) {
     const std::size_t skip = Residuals(middle, sampled, mode, r);
     if (skip >= sampled) continue;
-    const std::size_t bits = EstimateResiduals(r + skip, sampled - skip) * sampled / (sampled - skip);
+    const std::size_t bits = EstimateResiduals(r + skip, sampled - skip, kernels) * sampled / (sampled - skip);
     // Twice the sums to decode, and the estimate is one of a sample: a second
     // difference must be clearly shorter.
     const std::size_t needed = mode == ColumnMode::kDelta2 ? best.bits - best.bits / 16 : best.bits;
@@ -277,7 +244,7 @@ bool AllEqual(std::span<const std::uint64_t> x) { return x.size() == 1 || std::m
 
 }  // namespace
 
-ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, ColumnMode hint) {
+ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, ColumnMode hint, const Kernels& kernels) {
   assert(!x.empty());
   const std::size_t n = x.size();
   if (AllEqual(x)) {
@@ -285,17 +252,17 @@ ColumnMode AppendIntColumn(std::span<const std::uint64_t> x, std::string* out, C
     AppendSignedVarint(out, Signed(x[0]));
     return ColumnMode::kConstant;
   }
-  const ColumnMode mode = n <= kShortColumn ? ShortestList(x) : hint != ColumnMode::kConstant ? hint : EstimateModes(x).mode;
-  AppendColumn(x.data(), n, mode, out);
+  const ColumnMode mode = n <= kShortColumn ? ShortestList(x) : hint != ColumnMode::kConstant ? hint : EstimateModes(x, kernels).mode;
+  AppendColumn(x.data(), n, mode, kernels, out);
   return mode;
 }
 
-std::uint64_t EstimateDeltaBits(std::span<const std::uint64_t> x) {
+std::uint64_t EstimateDeltaBits(std::span<const std::uint64_t> x, const Kernels& kernels) {
   const std::size_t n = std::min(x.size(), kSampleValues);
   if (n < 2) return 0;
   std::uint64_t r[kSampleValues];
   Residuals(x.data(), n, ColumnMode::kDelta, r);
-  return EstimateResiduals(r + 1, n - 1);
+  return EstimateResiduals(r + 1, n - 1, kernels);
 }
 
 }  // namespace prom::chunk

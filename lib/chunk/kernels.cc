@@ -97,8 +97,50 @@ void ToDecimalUlpPortable(const std::uint64_t* x, const std::uint64_t* ulps, std
   }
 }
 
+ValueSurvey SurveyPortable(const double* v, std::size_t n) {
+  auto previous = std::bit_cast<std::uint64_t>(v[0]);
+  std::uint64_t specials = IsSpecial(previous), changes = 0, rising = v[0] == v[0];
+  for (std::size_t i = 1; i < n; ++i) {
+    const auto bits = std::bit_cast<std::uint64_t>(v[i]);
+    specials += IsSpecial(bits);
+    changes += bits != previous;
+    rising &= static_cast<std::uint64_t>(v[i] >= v[i - 1]);
+    previous = bits;
+  }
+  return {static_cast<std::size_t>(specials), static_cast<std::size_t>(changes), rising != 0};
+}
+
+BlockWidth ChooseWidthPortable(const std::uint64_t* u, std::size_t n) {
+  // Four histograms, because neighbours mostly have the same length and counting
+  // into one place would wait for the store before it. A count is at most 32.
+  std::uint8_t lengths[4][72];
+  std::memset(lengths, 0, sizeof lengths);
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= u[i];
+  std::size_t i = 0;
+  if (all >> 63 == 0) {
+    // The length of v is the place of the highest bit of 2 v + 1: no special case for 0.
+    const auto length = [](std::uint64_t v) { return 63 - static_cast<unsigned>(std::countl_zero(v + v + 1)); };
+    for (; i + 4 <= n; i += 4) {
+      ++lengths[0][length(u[i])];
+      ++lengths[1][length(u[i + 1])];
+      ++lengths[2][length(u[i + 2])];
+      ++lengths[3][length(u[i + 3])];
+    }
+  }
+  for (; i < n; ++i) ++lengths[i % 4][std::bit_width(u[i])];
+  const auto longest = static_cast<unsigned>(std::bit_width(all));
+  BlockWidth best{longest, 0, 0, n * longest};
+  std::size_t patches = 0;
+  for (unsigned width = longest; width-- > 0;) {
+    patches += static_cast<std::size_t>(lengths[0][width + 1]) + lengths[1][width + 1] + lengths[2][width + 1] + lengths[3][width + 1];
+    if (!ConsiderWidth(n, longest, width, patches, &best)) break;
+  }
+  return best;
+}
+
 IntSummary SummarizePortable(const std::uint64_t* x, std::size_t n) {
-  IntSummary s{static_cast<std::int64_t>(x[0]), static_cast<std::int64_t>(x[0]), 0, 0};
+  IntSummary s{static_cast<std::int64_t>(x[0]), static_cast<std::int64_t>(x[0]), 0, 0, 0};
   for (std::size_t i = 0; i < n; ++i) {
     const auto v = static_cast<std::int64_t>(x[i]);
     s.min = std::min(s.min, v);
@@ -106,6 +148,7 @@ IntSummary SummarizePortable(const std::uint64_t* x, std::size_t n) {
     const auto sign = static_cast<std::uint64_t>(v >> 63);
     s.negative += sign & 1;
     s.magnitude += std::min(x[i] ^ sign, std::uint64_t{1} << 47);
+    s.any |= x[i];
   }
   return s;
 }
@@ -132,7 +175,7 @@ bool FitDecimalUlpPortable(const double* y, std::size_t n, int exponent, std::ui
 template <std::size_t... W>
 constexpr Kernels MakePortable(std::index_sequence<W...>) {
   return {{UnpackPortable<W>...}, UnZigZagPortable, ScalePortable, AddPortable, PrefixSumPortable, ToDecimalPortable, ToDecimalUlpPortable,
-          SummarizePortable, FitDecimalPortable, FitDecimalUlpPortable};
+          SurveyPortable, SummarizePortable, ChooseWidthPortable, FitDecimalPortable, FitDecimalUlpPortable};
 }
 
 using PackFunction = void (*)(const std::uint64_t*, std::size_t, std::uint8_t*);

@@ -12,7 +12,7 @@
 
 #include "chunk/decimal.h"
 
-#define PROM_AVX2 __attribute__((target("avx2")))
+#define PROM_AVX2 __attribute__((target("avx2,popcnt")))
 
 namespace prom::chunk {
 namespace {
@@ -166,10 +166,80 @@ PROM_AVX2 void ToDecimalUlpAvx2(const std::uint64_t* x, const std::uint64_t* ulp
 PROM_AVX2 inline __m256i Max(__m256i a, __m256i b) { return _mm256_blendv_epi8(b, a, _mm256_cmpgt_epi64(a, b)); }
 PROM_AVX2 inline __m256i Min(__m256i a, __m256i b) { return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(a, b)); }
 
+PROM_AVX2 ValueSurvey SurveyAvx2(const double* v, std::size_t n) {
+  if (n < 8) return PortableKernels().survey(v, n);
+  const __m256i exponent = _mm256_set1_epi64x(0x7ff0000000000000);
+  // Starting at 1, each step looks at four values and the ones before them.
+  __m256i specials = _mm256_setzero_si256(), equal = specials;
+  __m256d rising = _mm256_castsi256_pd(_mm256_cmpeq_epi64(specials, specials));
+  std::size_t i = 1;
+  for (; i + 4 <= n; i += 4) {
+    const __m256d now = _mm256_loadu_pd(v + i), before = _mm256_loadu_pd(v + i - 1);
+    const __m256i bits = _mm256_castpd_si256(now);
+    specials = _mm256_sub_epi64(specials, _mm256_cmpeq_epi64(_mm256_and_si256(bits, exponent), exponent));
+    equal = _mm256_sub_epi64(equal, _mm256_cmpeq_epi64(bits, _mm256_castpd_si256(before)));
+    rising = _mm256_and_pd(rising, _mm256_cmp_pd(now, before, _CMP_GE_OQ));
+  }
+  alignas(32) std::uint64_t special[4], same[4];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(special), specials);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(same), equal);
+  // The rest, and the first value, which the loop saw only as the one before.
+  ValueSurvey s = PortableKernels().survey(v + i - 1, n - i + 1);
+  const ValueSurvey first = PortableKernels().survey(v, 1), last = PortableKernels().survey(v + i - 1, 1);
+  s.specials += special[0] + special[1] + special[2] + special[3] + first.specials - last.specials;
+  s.changes += i - 1 - (same[0] + same[1] + same[2] + same[3]);
+  s.no_resets = s.no_resets && first.no_resets && _mm256_movemask_pd(rising) == 15;
+  return s;
+}
+
+// Values below 2^51, four at once: 2 v + 1 as a double has the length of v in its
+// exponent. Lengths are bytes, so that a width is tried with four comparisons.
+PROM_AVX2 BlockWidth ChooseWidthAvx2(const std::uint64_t* u, std::size_t n) {
+  const __m256i one = _mm256_set1_epi64x(1), magic = _mm256_set1_epi64x(0x4330000000000000), bias = _mm256_set1_epi64x(1023);
+  const __m256i nearly = _mm256_castpd_si256(_mm256_set1_pd(0x1p52));
+  __m256i any = _mm256_setzero_si256();
+  alignas(32) std::uint8_t lengths[kBlockValues];
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(u + i));
+    any = _mm256_or_si256(any, v);
+    const __m256i odd = _mm256_or_si256(_mm256_or_si256(_mm256_add_epi64(v, v), one), magic);
+    const __m256d d = _mm256_sub_pd(_mm256_castsi256_pd(odd), _mm256_castsi256_pd(nearly));
+    const __m256i length = _mm256_sub_epi64(_mm256_srli_epi64(_mm256_castpd_si256(d), 52), bias);
+    // One byte of each lane: lanes 0 and 1 of the low half, 2 and 3 of the high half.
+    const __m256i bytes = _mm256_shuffle_epi8(length, _mm256_setr_epi8(0, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,  //
+                                                                       -1, -1, 0, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+    const __m128i four = _mm_or_si128(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    const int word = _mm_cvtsi128_si32(four);
+    std::memcpy(lengths + i, &word, sizeof word);
+  }
+  const __m128i half = _mm_or_si128(_mm256_castsi256_si128(any), _mm256_extracti128_si256(any, 1));
+  auto all = static_cast<std::uint64_t>(_mm_extract_epi64(half, 0) | _mm_extract_epi64(half, 1));
+  for (; i < n; ++i) {
+    all |= u[i];
+    lengths[i] = static_cast<std::uint8_t>(std::bit_width(u[i]));
+  }
+  if (all >> 51 != 0) return PortableKernels().choose_width(u, n);
+  const std::size_t vectors = (n + 31) / 32;
+  for (; i < vectors * 32; ++i) lengths[i] = 0;
+  const auto longest = static_cast<unsigned>(std::bit_width(all));
+  BlockWidth best{longest, 0, 0, n * longest};
+  for (unsigned width = longest; width-- > 0;) {
+    const __m256i limit = _mm256_set1_epi8(static_cast<char>(width));
+    std::size_t patches = 0;
+    for (std::size_t k = 0; k < vectors; ++k) {
+      const __m256i v = _mm256_load_si256(reinterpret_cast<const __m256i*>(lengths + 32 * k));
+      patches += static_cast<std::size_t>(__builtin_popcount(static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, limit)))));
+    }
+    if (!ConsiderWidth(n, longest, width, patches, &best)) break;
+  }
+  return best;
+}
+
 PROM_AVX2 IntSummary SummarizeAvx2(const std::uint64_t* x, std::size_t n) {
   if (n < 8) return PortableKernels().summarize(x, n);
   const __m256i zero = _mm256_setzero_si256(), cap = _mm256_set1_epi64x(1ll << 47);
-  __m256i min = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), max = min, negative = zero, magnitude = zero;
+  __m256i min = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), max = min, negative = zero, magnitude = zero, any = zero;
   std::size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
@@ -178,19 +248,22 @@ PROM_AVX2 IntSummary SummarizeAvx2(const std::uint64_t* x, std::size_t n) {
     const __m256i sign = _mm256_cmpgt_epi64(zero, v);
     negative = _mm256_sub_epi64(negative, sign);
     magnitude = _mm256_add_epi64(magnitude, Min(_mm256_xor_si256(v, sign), cap));  // v ^ sign is not negative
+    any = _mm256_or_si256(any, v);
   }
   alignas(32) std::int64_t mins[4], maxs[4];
-  alignas(32) std::uint64_t negatives[4], magnitudes[4];
+  alignas(32) std::uint64_t negatives[4], magnitudes[4], anys[4];
   _mm256_store_si256(reinterpret_cast<__m256i*>(mins), min);
   _mm256_store_si256(reinterpret_cast<__m256i*>(maxs), max);
   _mm256_store_si256(reinterpret_cast<__m256i*>(negatives), negative);
   _mm256_store_si256(reinterpret_cast<__m256i*>(magnitudes), magnitude);
-  IntSummary s = i < n ? PortableKernels().summarize(x + i, n - i) : IntSummary{mins[0], maxs[0], 0, 0};
+  _mm256_store_si256(reinterpret_cast<__m256i*>(anys), any);
+  IntSummary s = i < n ? PortableKernels().summarize(x + i, n - i) : IntSummary{mins[0], maxs[0], 0, 0, 0};
   for (int k = 0; k < 4; ++k) {
     s.min = mins[k] < s.min ? mins[k] : s.min;
     s.max = maxs[k] > s.max ? maxs[k] : s.max;
     s.negative += negatives[k];
     s.magnitude += magnitudes[k];
+    s.any |= anys[k];
   }
   return s;
 }
@@ -245,7 +318,7 @@ PROM_AVX2 bool FitDecimalUlpAvx2(const double* y, std::size_t n, int exponent, s
 template <std::size_t... W>
 Kernels MakeAvx2(std::index_sequence<W...>) {
   Kernels k = {{ChooseUnpack<W>()...}, UnZigZagAvx2, ScaleAvx2, AddAvx2, PrefixSumAvx2, ToDecimalAvx2, ToDecimalUlpAvx2,
-               SummarizeAvx2, FitDecimalAvx2, FitDecimalUlpAvx2};
+               SurveyAvx2, SummarizeAvx2, ChooseWidthAvx2, FitDecimalAvx2, FitDecimalUlpAvx2};
   for (int width = 0; width <= 64; ++width)
     if (k.unpack[width] == nullptr) k.unpack[width] = PortableKernels().unpack[width];
   return k;
@@ -255,7 +328,7 @@ Kernels MakeAvx2(std::index_sequence<W...>) {
 
 const Kernels* Avx2Kernels() {
   static const Kernels kAvx2 = MakeAvx2(std::make_index_sequence<65>());
-  static const bool kHave = __builtin_cpu_supports("avx2");
+  static const bool kHave = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
   return kHave ? &kAvx2 : nullptr;
 }
 

@@ -30,7 +30,7 @@ inline constexpr std::uint8_t kFormEnd = 57;
 // Tags of patches.
 enum PatchTag : std::uint8_t { kPatchStale, kPatchNan, kPatchRaw, kPatchNegativeZero };
 
-void AppendValueBody(std::span<const double> values, std::string* out, EncoderHint* hint);
+void AppendValueBody(std::span<const double> values, std::string* out, EncoderHint* hint, const Kernels& kernels = BestKernels());
 
 class ValueBodyReader {
  public:

@@ -28,7 +28,7 @@ enum class ValueKind : std::uint8_t { kConstant, kDecimal, kDecimalUlp, kOrdered
 
 // What the encoder chose for a series' last chunk, for the caller to keep beside
 // the series. With it the encoder mostly skips trying the alternatives, which it
-// still does every eighth chunk. A hint never changes what is decoded, so losing
+// still does every eighth chunk, and every 32nd once that changes nothing. A hint never changes what is decoded, so losing
 // or mixing up hints only costs time or bytes.
 struct EncoderHint {
   std::uint8_t choice = 0;

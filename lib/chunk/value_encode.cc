@@ -24,7 +24,6 @@
 namespace prom::chunk {
 namespace {
 
-constexpr std::uint64_t kExponentBits = 0x7ff0000000000000ull;
 // Misfits tolerated before another exponent or kind is tried: one patch is about
 // 10 bytes, so one in 32 costs a third of a byte a value.
 constexpr std::size_t kMisfitShare = 32;
@@ -35,21 +34,23 @@ constexpr std::size_t kCompareValues = 48;
 constexpr int kUlpExponents[] = {3, 6, 9};
 
 std::uint64_t Bits(double v) { return std::bit_cast<std::uint64_t>(v); }
-bool IsSpecial(std::uint64_t bits) { return (bits & kExponentBits) == kExponentBits; }
 
 // EncoderHint.choice: kind (2 bits), exponent (4), mode of the integer column (2).
-// EncoderHint.state: mode of the ulp column (2), uses until the next trial (3), known (1).
+// EncoderHint.state: mode of the ulp column (2), uses until the next trial (5), known (1).
 struct Choice {
   ValueKind kind = ValueKind::kConstant;  // kConstant: nothing known
   int exponent = 0;
   ColumnMode mode = ColumnMode::kConstant;      // kConstant: choose
   ColumnMode ulp_mode = ColumnMode::kConstant;  // likewise
 };
-constexpr std::uint8_t kHintKnown = 0x20;
-constexpr unsigned kHintUses = 7;
+constexpr std::uint8_t kHintKnown = 0x80;
+constexpr unsigned kHintUsesMask = 31;
+// Uses after a trial that changed its mind, and after one that confirmed the choice: a
+// trial costs as much as three to six uses.
+constexpr unsigned kHintUses = 7, kConfirmedUses = 31;
 
 Choice ReadHint(const EncoderHint* hint) {
-  if (hint == nullptr || !(hint->state & kHintKnown) || (hint->state >> 2 & 7) == 0) return {};
+  if (hint == nullptr || !(hint->state & kHintKnown) || (hint->state >> 2 & kHintUsesMask) == 0) return {};
   const Choice c{static_cast<ValueKind>(hint->choice & 3), hint->choice >> 2 & 15, static_cast<ColumnMode>(hint->choice >> 6 & 3),
                  static_cast<ColumnMode>(hint->state & 3)};
   const bool sound = c.kind == ValueKind::kDecimal || (c.exponent == 0 ? c.kind == ValueKind::kOrdered : c.exponent % 3 == 0 && c.exponent <= 9);
@@ -58,8 +59,10 @@ Choice ReadHint(const EncoderHint* hint) {
 
 void WriteHint(const Choice& c, bool reused, EncoderHint* hint) {
   if (hint == nullptr) return;
-  const unsigned uses = reused ? (hint->state >> 2 & 7u) - 1 : kHintUses;
-  hint->choice = static_cast<std::uint8_t>(static_cast<unsigned>(c.kind) | static_cast<unsigned>(c.exponent) << 2 | static_cast<unsigned>(c.mode) << 6);
+  const auto choice = static_cast<std::uint8_t>(static_cast<unsigned>(c.kind) | static_cast<unsigned>(c.exponent) << 2 | static_cast<unsigned>(c.mode) << 6);
+  const bool confirmed = (hint->state & kHintKnown) != 0 && hint->choice == choice && (hint->state & 3) == static_cast<unsigned>(c.ulp_mode);
+  const unsigned uses = reused ? (hint->state >> 2 & kHintUsesMask) - 1 : confirmed ? kConfirmedUses : kHintUses;
+  hint->choice = choice;
   hint->state = static_cast<std::uint8_t>(static_cast<unsigned>(c.ulp_mode) | uses << 2 | kHintKnown);
 }
 
@@ -160,16 +163,16 @@ struct Misfits {
   std::size_t count = 0;
   std::uint32_t at[64];  // the first of them
 };
-void ConvertDecimal(const double* y, std::size_t n, int exponent, std::size_t limit, std::uint64_t* m, Misfits* misfits) {
+void ConvertDecimal(const Kernels& kernels, const double* y, std::size_t n, int exponent, std::size_t limit, std::uint64_t* m, Misfits* misfits) {
   misfits->count = 0;
   std::size_t lead = 0;  // misfits in front take the first value that fits
-  for (std::size_t i = BestKernels().fit_decimal(y, n, exponent, m); i < n;) {
+  for (std::size_t i = kernels.fit_decimal(y, n, exponent, m); i < n;) {
     if (misfits->count < std::size(misfits->at)) misfits->at[misfits->count] = static_cast<std::uint32_t>(i);
     if (++misfits->count > limit) return;
     if (i == lead) ++lead;
     m[i] = i == 0 ? 0 : m[i - 1];
     ++i;
-    i += BestKernels().fit_decimal(y + i, n - i, exponent, m + i);
+    i += kernels.fit_decimal(y + i, n - i, exponent, m + i);
   }
   if (lead > 0 && lead < n) std::fill_n(m, lead, m[lead]);
 }
@@ -180,14 +183,14 @@ void ConvertOrdered(const double* y, std::size_t n, std::uint64_t* m) {
 
 // How the values y are to be stored. Fills m (and ulps) for the kind it returns,
 // and misfits, which are empty but for kDecimal.
-Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint64_t* m, std::uint64_t* ulps, Misfits* misfits) {
+Choice ChooseKind(const Kernels& kernels, const double* y, std::size_t n, const Choice& hint, std::uint64_t* m, std::uint64_t* ulps, Misfits* misfits) {
   misfits->count = 0;
   const std::size_t tolerated = std::min(n / kMisfitShare, std::size(misfits->at));
   if (hint.kind == ValueKind::kDecimal) {
-    ConvertDecimal(y, n, hint.exponent, tolerated, m, misfits);
+    ConvertDecimal(kernels, y, n, hint.exponent, tolerated, m, misfits);
     if (misfits->count <= tolerated) return hint;
   } else if (hint.kind == ValueKind::kDecimalUlp) {
-    if (BestKernels().fit_decimal_ulp(y, n, hint.exponent, m, ulps)) return hint;
+    if (kernels.fit_decimal_ulp(y, n, hint.exponent, m, ulps)) return hint;
   } else if (hint.kind == ValueKind::kOrdered) {
     ConvertOrdered(y, n, m);
     misfits->count = 0;
@@ -208,7 +211,7 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
   if (without < 3) {
     const std::size_t limit = std::min(n / 8, std::size(misfits->at));
     for (int round = 0; round < 4; ++round) {
-      ConvertDecimal(y, n, exponent, limit, m, misfits);
+      ConvertDecimal(kernels, y, n, exponent, limit, m, misfits);
       patched = misfits->count;
       if (patched <= tolerated) {
         decimal = true;
@@ -230,10 +233,10 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
   std::uint64_t sample[kCompareValues], sample_ulps[kCompareValues];
   Choice best{ValueKind::kOrdered, 0, ColumnMode::kConstant, ColumnMode::kConstant};
   ConvertOrdered(y + from, compared, sample);
-  std::uint64_t best_bits = EstimateDeltaBits({sample, compared});
+  std::uint64_t best_bits = EstimateDeltaBits({sample, compared}, kernels);
   for (const int e : kUlpExponents) {
-    if (!BestKernels().fit_decimal_ulp(y + from, compared, e, sample, sample_ulps)) continue;
-    const std::uint64_t bits = EstimateDeltaBits({sample, compared}) + EstimateDeltaBits({sample_ulps, compared}) + 24;
+    if (!kernels.fit_decimal_ulp(y + from, compared, e, sample, sample_ulps)) continue;
+    const std::uint64_t bits = EstimateDeltaBits({sample, compared}, kernels) + EstimateDeltaBits({sample_ulps, compared}, kernels) + 24;
     if (bits < best_bits) {
       best_bits = bits;
       best.kind = ValueKind::kDecimalUlp;
@@ -241,11 +244,11 @@ Choice ChooseKind(const double* y, std::size_t n, const Choice& hint, std::uint6
     }
   }
   if (decimal) {
-    const std::uint64_t bits = EstimateDeltaBits({m + from, compared}) + patched * 80 * compared / n;
+    const std::uint64_t bits = EstimateDeltaBits({m + from, compared}, kernels) + patched * 80 * compared / n;
     if (bits <= best_bits) return {ValueKind::kDecimal, exponent, ColumnMode::kConstant, ColumnMode::kConstant};
   }
   misfits->count = 0;
-  if (best.kind == ValueKind::kDecimalUlp && BestKernels().fit_decimal_ulp(y, n, best.exponent, m, ulps)) return best;
+  if (best.kind == ValueKind::kDecimalUlp && kernels.fit_decimal_ulp(y, n, best.exponent, m, ulps)) return best;
   ConvertOrdered(y, n, m);
   return {ValueKind::kOrdered, 0, ColumnMode::kConstant, ColumnMode::kConstant};
 }
@@ -260,27 +263,8 @@ std::uint8_t FormOf(const Choice& c, bool runs) {
   return runs ? kFormOrderedRuns : kFormOrdered;
 }
 
-struct Survey {
-  std::size_t specials = 0;  // NaNs and infinities
-  std::size_t changes = 0;   // neighbours with other bits
-  bool no_resets = false;
-};
-
-Survey SurveyValues(const double* v, std::size_t n) {
-  std::uint64_t previous = Bits(v[0]);
-  std::uint64_t specials = IsSpecial(previous), changes = 0, rising = !std::isnan(v[0]);
-  for (std::size_t i = 1; i < n; ++i) {
-    const std::uint64_t bits = Bits(v[i]);
-    specials += IsSpecial(bits);
-    changes += bits != previous;
-    rising &= static_cast<std::uint64_t>(v[i] >= v[i - 1]);
-    previous = bits;
-  }
-  return {static_cast<std::size_t>(specials), static_cast<std::size_t>(changes), rising != 0};
-}
-
 // Values x without patches to make; `patches` are those made already.
-void AppendVarying(const double* x, std::size_t n, std::size_t changes, bool no_resets, PatchList* patches, std::string* out, EncoderHint* hint) {
+void AppendVarying(const Kernels& kernels, const double* x, std::size_t n, std::size_t changes, bool no_resets, PatchList* patches, std::string* out, EncoderHint* hint) {
   // Runs: one value per change and the distances. On recorded pages a limit of 5/8
   // takes 1.2 % less than one of 3/8, and 3/4 only 0.1 % less at more cost to decode.
   const bool runs = (changes + 1) * 8 <= n * 5;
@@ -302,7 +286,7 @@ void AppendVarying(const double* x, std::size_t n, std::size_t changes, bool no_
   Scratch<std::uint64_t> m(rows), ulps(rows);
   Misfits misfits;
   const Choice known = ReadHint(hint);
-  Choice choice = ChooseKind(y, rows, known, m.data(), ulps.data(), &misfits);
+  Choice choice = ChooseKind(kernels, y, rows, known, m.data(), ulps.data(), &misfits);
   if (misfits.count > 0) {
     PatchList more;
     for (std::size_t i = 0; i < misfits.count; ++i) {
@@ -317,13 +301,13 @@ void AppendVarying(const double* x, std::size_t n, std::size_t changes, bool no_
     AppendVarint(out, rows);
     Scratch<std::uint64_t> lengths(rows);
     for (std::size_t i = 0; i + 1 < rows; ++i) lengths[i] = starts[i + 1] - starts[i] - 1;
-    AppendIntColumn({lengths.data(), rows - 1}, out);
+    AppendIntColumn({lengths.data(), rows - 1}, out, ColumnMode::kConstant, kernels);
   }
   const bool reused = known.kind != ValueKind::kConstant && known.kind == choice.kind && known.exponent == choice.exponent;
-  const ColumnMode mode = AppendIntColumn({m.data(), rows}, out, reused ? known.mode : ColumnMode::kConstant);
+  const ColumnMode mode = AppendIntColumn({m.data(), rows}, out, reused ? known.mode : ColumnMode::kConstant, kernels);
   if (mode != ColumnMode::kConstant) choice.mode = mode;
   if (choice.kind == ValueKind::kDecimalUlp) {
-    const ColumnMode ulp_mode = AppendIntColumn({ulps.data(), rows}, out, reused ? known.ulp_mode : ColumnMode::kConstant);
+    const ColumnMode ulp_mode = AppendIntColumn({ulps.data(), rows}, out, reused ? known.ulp_mode : ColumnMode::kConstant, kernels);
     if (ulp_mode != ColumnMode::kConstant) choice.ulp_mode = ulp_mode;
   }
   if (!patches->empty()) patches->Append(out);
@@ -332,7 +316,7 @@ void AppendVarying(const double* x, std::size_t n, std::size_t changes, bool no_
 
 }  // namespace
 
-void AppendValueBody(std::span<const double> values, std::string* out, EncoderHint* hint) {
+void AppendValueBody(std::span<const double> values, std::string* out, EncoderHint* hint, const Kernels& kernels) {
   const std::size_t n = values.size();
   assert(n > 0 && n <= kMaxValues);
   PatchList patches;
@@ -340,9 +324,9 @@ void AppendValueBody(std::span<const double> values, std::string* out, EncoderHi
     AppendConstant(values[0], patches, !std::isnan(values[0]), out);
     return;
   }
-  Survey survey = SurveyValues(values.data(), n);
+  const ValueSurvey survey = kernels.survey(values.data(), n);
   if (survey.specials == 0) {
-    AppendVarying(values.data(), n, survey.changes, survey.no_resets, &patches, out, hint);
+    AppendVarying(kernels, values.data(), n, survey.changes, survey.no_resets, &patches, out, hint);
     return;
   }
 
@@ -367,11 +351,11 @@ void AppendValueBody(std::span<const double> values, std::string* out, EncoderHi
     Scratch<std::uint64_t> m(n);
     ConvertOrdered(values.data(), n, m.data());
     AppendHeader(kFormOrdered, false, survey.no_resets, out);
-    AppendIntColumn({m.data(), n}, out);
+    AppendIntColumn({m.data(), n}, out, ColumnMode::kConstant, kernels);
   } else if (changes == 0) {
     AppendConstant(clean[0], patches, survey.no_resets, out);
   } else {
-    AppendVarying(clean.data(), n, changes, survey.no_resets, &patches, out, hint);
+    AppendVarying(kernels, clean.data(), n, changes, survey.no_resets, &patches, out, hint);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -119,18 +120,28 @@ BOOST_AUTO_TEST_CASE(encoder_kernels) {
     for (std::size_t i = 0; i < n; ++i) x[i] = std::bit_cast<std::uint64_t>(y[i]);
     std::int64_t min = INT64_MAX, max = INT64_MIN;
     std::size_t negative = 0;
-    std::uint64_t magnitude = 0;
+    std::uint64_t magnitude = 0, any = 0;
     for (std::uint64_t u : x) {
+      any |= u;
       const auto v = static_cast<std::int64_t>(u);
       min = std::min(min, v);
       max = std::max(max, v);
       negative += v < 0;
       magnitude += std::min(v < 0 ? ~u : u, std::uint64_t{1} << 47);
     }
+    std::size_t specials = 0, changes = 0;
+    bool no_resets = true;
+    for (std::size_t i = 0; i < n; ++i) {
+      specials += !std::isfinite(y[i]);
+      changes += i > 0 && x[i] != x[i - 1];
+      no_resets = no_resets && !std::isnan(y[i]) && (i == 0 || y[i] >= y[i - 1]);
+    }
     bool first = true;
     for (const Kernels* kernels : AllKernels()) {
       const IntSummary s = kernels->summarize(x.data(), n);
-      BOOST_TEST_REQUIRE((s.min == min && s.max == max && s.negative == negative && s.magnitude == magnitude));
+      BOOST_TEST_REQUIRE((s.min == min && s.max == max && s.negative == negative && s.magnitude == magnitude && s.any == any));
+      const ValueSurvey survey = kernels->survey(y.data(), n);
+      BOOST_TEST_REQUIRE((survey.specials == specials && survey.changes == changes && survey.no_resets == no_resets));
 
       std::vector<std::uint64_t> m(n), ulp_m(n), ulps(n);
       m.resize(kernels->fit_decimal(y.data(), n, exponent, m.data()));
@@ -147,6 +158,34 @@ BOOST_AUTO_TEST_CASE(encoder_kernels) {
       if (first) want_m = m, want_ulp_m = ulp_m, want_ulps = ulps;
       first = false;
       BOOST_TEST_REQUIRE((m == want_m && ulp_m == want_ulp_m && ulps == want_ulps));
+    }
+  }
+}
+
+// The width is the cheapest one there is, found by trying all of them: n values of
+// `width` bits, and for each longer one a position of 8 bits and the bits above.
+BOOST_AUTO_TEST_CASE(the_cheapest_width_is_chosen) {
+  std::mt19937_64 rng(5);
+  for (int round = 0; round < 20000; ++round) {
+    const std::size_t n = 1 + rng() % kBlockValues;
+    const unsigned common = static_cast<unsigned>(rng() % 65), outlier = static_cast<unsigned>(rng() % 65), one_in = 1 + static_cast<unsigned>(rng() % 40);
+    std::vector<std::uint64_t> u(n);
+    for (auto& v : u) {
+      const unsigned bits = rng() % one_in == 0 ? outlier : common;
+      v = bits == 0 ? 0 : rng() >> (64 - bits);
+    }
+    unsigned longest = 0;
+    for (const std::uint64_t v : u) longest = std::max(longest, static_cast<unsigned>(std::bit_width(v)));
+    std::size_t cheapest = n * longest;
+    for (unsigned width = 0; width < longest; ++width) {
+      const auto longer = static_cast<std::size_t>(std::count_if(u.begin(), u.end(), [&](std::uint64_t v) { return static_cast<unsigned>(std::bit_width(v)) > width; }));
+      cheapest = std::min(cheapest, n * width + 16 + longer * (8 + longest - width));
+    }
+    const BlockWidth want = PortableKernels().choose_width(u.data(), n);
+    BOOST_TEST_REQUIRE(want.bits == cheapest);
+    for (const Kernels* kernels : AllKernels()) {
+      const BlockWidth got = kernels->choose_width(u.data(), n);
+      BOOST_TEST_REQUIRE((got.width == want.width && got.high == want.high && got.patches == want.patches && got.bits == want.bits));
     }
   }
 }

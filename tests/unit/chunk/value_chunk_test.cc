@@ -196,8 +196,10 @@ BOOST_AUTO_TEST_CASE(kernel_sets_agree_on_chunks) {
   std::mt19937_64 rng(5);
   for (int i = 0; i < 3000; ++i) {
     const std::vector<double> v = RandomColumn(rng, 300);
-    std::string body;
-    AppendValueBody(v, &body, nullptr);
+    std::string body, portable;
+    AppendValueBody(v, &body, nullptr, *Avx2Kernels());
+    AppendValueBody(v, &portable, nullptr, PortableKernels());
+    BOOST_TEST_REQUIRE(body == portable);
     for (const Kernels* kernels : {&PortableKernels(), Avx2Kernels()}) {
       const auto* p = reinterpret_cast<const std::uint8_t*>(body.data());
       ValueBodyReader reader;
