@@ -30,6 +30,8 @@ class Command {
   virtual const char* usage() const = 0;  // what --help prints: one screen, with examples
   virtual void AddFlags(FlagSet&) {}
   virtual int Run() = 0;  // the exit code
+  // Works on Prometheus's own data directory, too; all others refuse one.
+  virtual bool reads_foreign() const { return false; }
 
   std::string data = "data";  // -d, which every command has
 };

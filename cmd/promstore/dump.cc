@@ -2,9 +2,11 @@
 
 #include "base/io.h"
 #include "command.h"
+#include "foreign.h"
 #include "store/data_dir.h"
 #include "store/dump.h"
 #include "store/report.h"
+#include "tsdb/part.h"
 
 namespace {
 
@@ -29,6 +31,7 @@ class Dump : public Command {
     range_.Add(flags);
     flags.Switch("-b,--binary", &binary_);
   }
+  bool reads_foreign() const override { return true; }
   int Run() override {
     prom::store::DumpOptions options;
     auto matchers = MatcherFlag(matcher_);
@@ -41,14 +44,21 @@ class Dump : public Command {
       said.emplace_back(w);
       Warn(w);
     };
-    auto dir = prom::store::DataDir::Open(prom::SystemIo(), data);
-    if (!dir) return Fail(dir.error());
-    auto parts = (*dir)->OpenParts();
-    if (!parts) return Fail(parts.error());
     prom::store::DumpSummary summary;
-    if (auto done = prom::store::Dump(*prom::store::DataDir::Merge(**parts), options, WriteOut, &summary); !done) return Fail(done.error());
-    // Damage to what all series of a part share has no series to go with.
-    const auto shared = prom::store::SharedWarnings(**parts);
+    std::vector<std::string> shared;  // damage to what all series of a part share has no series to go with
+    if (IsForeign(data)) {
+      auto parts = OpenForeign(data);
+      if (!parts) return Fail(parts.error());
+      if (auto done = prom::store::Dump(*(*parts)->all, options, WriteOut, &summary); !done) return Fail(done.error());
+      shared = (*parts)->warnings;
+    } else {
+      auto dir = prom::store::DataDir::Open(prom::SystemIo(), data);
+      if (!dir) return Fail(dir.error());
+      auto parts = (*dir)->OpenParts();
+      if (!parts) return Fail(parts.error());
+      if (auto done = prom::store::Dump(*prom::store::DataDir::Merge(**parts), options, WriteOut, &summary); !done) return Fail(done.error());
+      shared = prom::store::SharedWarnings(**parts);
+    }
     for (const std::string& w : shared)
       if (std::find(said.begin(), said.end(), w) == said.end()) Warn(w);
     summary.warnings += shared.size();

@@ -1,5 +1,6 @@
 #include "base/io.h"
 #include "command.h"
+#include "foreign.h"
 #include "store/data_dir.h"
 #include "store/report.h"
 
@@ -17,7 +18,14 @@ class Info : public Command {
   void AddFlags(FlagSet& flags) override {
     flags.Switch("--json", &json_);
   }
+  bool reads_foreign() const override { return true; }
   int Run() override {
+    if (IsForeign(data)) {
+      auto text = ForeignInfo(data, json_);
+      if (!text) return Fail(text.error());
+      if (auto done = WriteOut(*text); !done) return Fail(done.error());
+      return Flush();
+    }
     auto dir = prom::store::DataDir::Open(prom::SystemIo(), data);
     if (!dir) return Fail(dir.error());
     auto report = prom::store::Inspect(prom::SystemIo(), **dir);

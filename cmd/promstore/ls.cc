@@ -1,5 +1,6 @@
 #include "base/io.h"
 #include "command.h"
+#include "foreign.h"
 #include "store/data_dir.h"
 #include "store/report.h"
 
@@ -20,17 +21,25 @@ class List : public Command {
   void AddFlags(FlagSet& flags) override {
     flags.Switch("--json", &json_);
   }
+  bool reads_foreign() const override { return true; }
   int Run() override {
     using prom::store::ReportForm;
-    auto dir = prom::store::DataDir::Open(prom::SystemIo(), data);
-    if (!dir) return Fail(dir.error());
-    auto parts = prom::store::ListParts(prom::SystemIo(), **dir);
+    auto parts = Parts();
     if (!parts) return Fail(parts.error());
     if (auto done = WriteOut(prom::store::PrintParts(*parts, json_ ? ReportForm::kJson : OnTerminal(1) ? ReportForm::kTable : ReportForm::kTsv)); !done) return Fail(done.error());
     return Flush();
   }
 
  private:
+  prom::Result<std::vector<prom::store::PartReport>> Parts() const {
+    if (IsForeign(data)) {
+      PROM_ASSIGN(const auto foreign, OpenForeign(data));
+      return ListForeign(*foreign);
+    }
+    PROM_ASSIGN(const auto dir, prom::store::DataDir::Open(prom::SystemIo(), data));
+    return prom::store::ListParts(prom::SystemIo(), *dir);
+  }
+
   bool json_ = false;
 };
 

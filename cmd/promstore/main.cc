@@ -7,6 +7,7 @@
 
 #include "base/metrics.h"
 #include "command.h"
+#include "foreign.h"
 
 namespace {
 
@@ -92,6 +93,11 @@ int main(int argc, char** argv) {
     std::string names;
     for (std::size_t i = 0; i < entries.size(); ++i) names += (i == 0 ? "" : i + 1 == entries.size() ? " or " : ", ") + std::string(entries[i].command->name());
     std::fprintf(stderr, "promstore: want a command: %s (see --help)\n", names.c_str());
+    return 2;
+  }
+  if (!chosen->reads_foreign() && IsForeign(chosen->data)) {
+    std::fprintf(stderr, "promstore: %s is a data directory of Prometheus itself, which promstore only reads: dump, ls and info work on it, %s does not\n",
+                 chosen->data.c_str(), chosen->name());
     return 2;
   }
   return chosen->Run();

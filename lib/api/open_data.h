@@ -5,11 +5,16 @@
 #include <string>
 
 #include "base/result.h"
-#include "store/data_dir.h"
+#include "model/queryable.h"
 
 namespace prom::api {
 
-// kNotFound: there is none at `dir`; other errors as store::DataDir::Open.
-Result<std::shared_ptr<store::DataDir>> OpenDataDir(const std::string& dir);
+// A data directory of ours, or Prometheus's own (a whole one or a block), which is only
+// read. kNotFound: there is none at `dir`; other errors as those of store::DataDir::Open
+// and tsdb::TsdbDir::Open.
+Result<std::shared_ptr<QueryableSource>> OpenDataDir(const std::string& dir);
+
+// Whether `dir` is Prometheus's own.
+bool IsPrometheusDir(const std::string& dir);
 
 }  // namespace prom::api

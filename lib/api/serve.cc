@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+
 #include "api/open_data.h"
 #include "base/log.h"
 #include "base/signals.h"
@@ -16,7 +19,7 @@ class LateDataDir : public QueryableSource {
  public:
   explicit LateDataDir(std::string dir) : dir_(std::move(dir)) {}
   Result<std::shared_ptr<const Queryable>> Snapshot() override {
-    std::shared_ptr<store::DataDir> data;
+    std::shared_ptr<QueryableSource> data;
     {
       MutexLock lock(mutex_);
       if (!data_) {
@@ -30,7 +33,26 @@ class LateDataDir : public QueryableSource {
  private:
   const std::string dir_;
   Mutex mutex_;
-  std::shared_ptr<store::DataDir> data_ GUARDED_BY(mutex_);
+  std::shared_ptr<QueryableSource> data_ GUARDED_BY(mutex_);
+};
+
+// A directory of our own for as long as we run.
+class PrivateDir {
+ public:
+  ~PrivateDir() {
+    if (!path_.empty()) (void)bool(RemoveTree(SystemIo(), path_));
+  }
+  Result<void> Create() {
+    const char* tmp = std::getenv("TMPDIR");
+    std::string pattern = JoinPath(tmp != nullptr && *tmp != '\0' ? tmp : "/tmp", "promql-run-XXXXXX");
+    if (::mkdtemp(pattern.data()) == nullptr) return ErrnoError("mkdtemp", pattern, errno);
+    path_ = pattern;
+    return {};
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
 };
 
 }  // namespace
@@ -42,7 +64,10 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
   metrics.AddBuildInfo("promql");
   metrics.AddBuildInfo("prometheus");
   metrics.AddGauge("prometheus_ready", "Whether Prometheus startup was fully completed and the server is ready for normal operation.").Set(1);
-  RunDir run(options.run_dir.empty() ? JoinPath(options.data_dir, "run") : options.run_dir);
+  // Nothing is written to a data directory that is not ours.
+  PrivateDir spare;
+  if (options.run_dir.empty() && IsPrometheusDir(options.data_dir)) PROM_TRY(spare.Create());
+  RunDir run(!options.run_dir.empty() ? options.run_dir : !spare.path().empty() ? spare.path() : JoinPath(options.data_dir, "run"));
   LateDataDir source(options.data_dir);
   if (auto first = source.Snapshot(); !first && first.error().code != Errc::kNotFound) return std::move(first.error());
   PROM_TRY(run.Create());

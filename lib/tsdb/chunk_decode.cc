@@ -365,6 +365,10 @@ Result<void> DecodeHistograms(std::uint8_t encoding, std::string_view data, Seri
       h->reset_hint = reset == 3 ? Hint::kGauge : i > 0 ? Hint::kNotReset : Hint::kUnknown;
     }
     h->sum = sum.value();
+    // The layout is that of the first; engines rely on it.
+    if (i == 0 && !r.overrun() && !IsStaleNan(h->sum)) {
+      if (auto valid = h->Validate(); !valid) return Error{Errc::kCorrupt, valid.error().message};
+    }
     if (with_st) st.Next(r, i, static_cast<std::int64_t>(t), static_cast<std::int64_t>(previous));
     bool bad = sum.bad || x_count.bad || x_zero.bad;
     for (const auto& c : columns) bad = bad || c.bad;

@@ -339,7 +339,9 @@ std::pair<std::int64_t, std::int64_t> PartsQueryable::TimeRange() const {
     if (range.first > range.second) continue;
     out = {std::min(out.first, range.first), std::max(out.second, range.second)};
   }
-  for (const MissingPart& m : missing_) out = {std::min(out.first, m.min_ms), std::max(out.second, m.max_ms)};
+  for (const MissingPart& m : missing_) {
+    if (m.min_ms != kMinTimeMs) out = {std::min(out.first, m.min_ms), std::max(out.second, m.max_ms)};
+  }
   return out;
 }
 

@@ -20,6 +20,7 @@ namespace prom::tsdb {
 
 class Block;
 class Head;
+class Part;
 class PartsQueryable;
 
 // What a directory is, by its contents.
@@ -49,10 +50,10 @@ class TsdbDir : public QueryableSource {
   };
   struct Parts {
     std::vector<BlockPart> blocks;  // by time
-    std::shared_ptr<const PartsQueryable> all;
+    std::shared_ptr<const Part> head;            // null: `dir` is a block
+    std::shared_ptr<const PartsQueryable> all;   // all of it
     std::uint64_t head_series = 0, head_samples = 0, head_chunks = 0;  // samples: those read from the log
-    std::int64_t head_min_ms = 0, head_max_ms = 0;                     // min > max: no samples
-    std::uint64_t head_bytes = 0;                                      // of chunks_head/, wal/ and wbl/
+    std::uint64_t head_bytes = 0;  // of chunks_head/, wal/ and wbl/
     std::vector<std::string> warnings;  // damage that costs samples without naming a series
   };
   Result<std::shared_ptr<const Parts>> OpenParts();
