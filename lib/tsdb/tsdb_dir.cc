@@ -177,6 +177,7 @@ Result<std::shared_ptr<const TsdbDir::Parts>> TsdbDir::TryOpen(bool* changed) {
     parts->head_samples = head->samples();
     parts->head_chunks = head->chunks();
     parts->head = head;
+    parts->replayed = head_->replayed();
     parts->head_bytes = head_bytes;
     for (const auto& w : head_->warnings()) parts->warnings.push_back(w);
     readers.push_back(head);

@@ -53,6 +53,7 @@ class TsdbDir : public QueryableSource {
     std::shared_ptr<const Part> head;            // null: `dir` is a block
     std::shared_ptr<const PartsQueryable> all;   // all of it
     std::uint64_t head_series = 0, head_samples = 0, head_chunks = 0;  // samples: those read from the log
+    std::uint64_t replayed = 0;    // samples of the log read to get here, kept or not
     std::uint64_t head_bytes = 0;  // of chunks_head/, wal/ and wbl/
     std::vector<std::string> warnings;  // damage that costs samples without naming a series
   };
