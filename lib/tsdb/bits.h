@@ -107,23 +107,34 @@ class BitReader {
   std::uint64_t past_ = 0;  // bits made up behind the end
 };
 
+// Bits gather in a word and go to the string eight bytes at a time; Flush before reading it.
 class BitWriter {
  public:
   explicit BitWriter(std::string* out) : out_(out) {}
   // The lowest n bits of v, 0 to 64.
   void Write(std::uint64_t v, int n) {
-    while (n > 0) {
-      if (room_ == 0) {
-        out_->push_back(0);
-        room_ = 8;
-      }
-      const int take = n < room_ ? n : room_;
-      const auto part = static_cast<unsigned>((v >> (n - take)) & ((1u << take) - 1));
-      out_->back() = static_cast<char>(static_cast<unsigned char>(out_->back()) | part << (room_ - take));
-      room_ -= take;
-      n -= take;
+    if (n == 0) return;
+    if (n < 64) v &= (std::uint64_t{1} << n) - 1;
+    if (n <= room_) {
+      room_ -= n;
+      bits_ |= v << room_;
+      if (room_ == 0) Spill();
+      return;
     }
+    const int rest = n - room_;
+    bits_ |= v >> rest;
+    Spill();
+    room_ = 64 - rest;
+    bits_ = v << room_;
   }
+  // Everything written so far, the last byte padded; writing may go on.
+  void Flush() {
+    out_->resize(out_->size() - pending_);
+    const int used = (64 - room_ + 7) / 8;
+    for (int i = 0; i < used; ++i) out_->push_back(static_cast<char>(bits_ >> (56 - 8 * i)));
+    pending_ = static_cast<std::size_t>(used);
+  }
+  std::size_t bits_pending() const { return static_cast<std::size_t>(64 - room_); }
   void Byte(std::uint8_t v) { Write(v, 8); }
   void Uvarint(std::uint64_t v) {
     for (; v >= 0x80; v >>= 7) Byte(static_cast<std::uint8_t>(v | 0x80));
@@ -157,8 +168,18 @@ class BitWriter {
 
  private:
   static constexpr int kWidths[] = {3, 6, 9, 12, 18, 25, 56};
+  void Spill() {
+    out_->resize(out_->size() - pending_);
+    pending_ = 0;
+    AppendBe64(out_, bits_);
+    bits_ = 0;
+    room_ = 64;
+  }
+
   std::string* out_;
-  int room_ = 0;  // free bits in the last byte
+  std::uint64_t bits_ = 0;    // not yet in *out_ for good, on top
+  int room_ = 64;             // free bits in it
+  std::size_t pending_ = 0;   // bytes at the end of *out_ that Flush put there for them
 };
 
 }  // namespace prom::tsdb

@@ -103,6 +103,7 @@ void XorEncoder::Append(std::int64_t t_ms, double v) {
 }
 
 const std::string& XorEncoder::Finish() {
+  bits_.Flush();
   StoreBe16(bytes_.data(), static_cast<std::uint16_t>(count_));
   return bytes_;
 }
@@ -247,6 +248,7 @@ void HistogramEncoder::Append(std::int64_t t_ms, const Histogram& given) {
 }
 
 const std::string& HistogramEncoder::Finish() {
+  bits_.Flush();
   StoreBe16(bytes_.data(), static_cast<std::uint16_t>(count_));
   return bytes_;
 }

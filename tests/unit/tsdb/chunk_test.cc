@@ -37,6 +37,7 @@ BOOST_AUTO_TEST_CASE(xor_by_hand) {
   w.Write(0b10, 2);  // delta changed by 1, in 14 bits
   w.Write(1, 14);
   w.Write(0, 1);
+  w.Flush();
   const auto c = Decoded(Encoding::kXor, bytes);
   BOOST_TEST(c.t_buffer == (std::vector<std::int64_t>{1000, 1015, 1030, 1046}), boost::test_tools::per_element());
   BOOST_TEST(c.v_buffer == (std::vector<double>{1, 1, 2, 2}), boost::test_tools::per_element());
@@ -101,6 +102,7 @@ BOOST_AUTO_TEST_CASE(xor2_by_hand) {
   w.Write(0b11110, 5), w.Write(std::uint64_t{1} << 40, 64);
   w.Write(0b10, 2), w.Write(1, 11);  // in the window: 2.0 with one exponent bit less
   w.VarbitInt((101044 - 50) - 1037);
+  w.Flush();
   const auto c = Decoded(Encoding::kXor2, bytes);
   BOOST_TEST(c.t_buffer == (std::vector<std::int64_t>{1000, 1010, 1020, 1030, 1037, 101044, 101044 + 100007 + (std::int64_t{1} << 40)}), boost::test_tools::per_element());
   const std::vector<std::uint64_t> want = {Raw(1), Raw(1), Raw(2), Raw(StaleNan()), Raw(2), Raw(StaleNan()), Raw(2) ^ (std::uint64_t{1} << 52)};
