@@ -24,6 +24,8 @@ constexpr const char* kUsage =
     "  ls        list blocks and head\n"
     "  info      a summary of the directory\n"
     "  verify    read everything, report damage\n"
+    "  delete    samples, undelete takes that back; compact: for good, and now\n"
+    "  snapshot  a copy of one moment, as hard links\n"
     "  -h, --help (also of a command)  --version\n"
     "\n"
     "  promnode | promstore append -d data\n"
@@ -61,7 +63,7 @@ int main(int argc, char** argv) {
     CLI::App* app;
   };
   std::vector<Entry> entries;
-  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport}) {
+  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeDelete, MakeUndelete, MakeCompact, MakeSnapshot}) {
     auto command = make();
     CLI::App* sub = app.add_subcommand(command->name());
     sub->set_help_flag();

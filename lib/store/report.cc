@@ -9,7 +9,6 @@
 #include "store/block_writer.h"
 
 namespace prom::store {
-namespace {
 
 Result<std::uint64_t> CountSamples(const Queryable& source) {
   const auto [min_ms, max_ms] = source.TimeRange();
@@ -23,6 +22,16 @@ Result<std::uint64_t> CountSamples(const Queryable& source) {
   }
   return samples;
 }
+
+std::string HumanBytes(std::uint64_t n) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double v = static_cast<double>(n);
+  int unit = 0;
+  for (; v >= 1024 && unit < 4; ++unit) v /= 1024;
+  return unit == 0 ? std::to_string(n) + " B" : StringPrintf("%.1f %s", v, kUnits[unit]);
+}
+
+namespace {
 
 std::vector<PartReport> ListOpened(Io& io, const std::string& dir, const DataDir::Parts& parts) {
   std::vector<PartReport> out;
@@ -65,14 +74,6 @@ std::int64_t LivingWriter(Io& io, const ControlPage& control) {
   if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno != EPERM) return 0;
   const auto comm = ReadFile(io, "/proc/" + std::to_string(pid) + "/comm", 4096);
   return !comm || comm->starts_with("prom") ? pid : 0;
-}
-
-std::string Bytes(std::uint64_t n) {
-  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double v = static_cast<double>(n);
-  int unit = 0;
-  for (; v >= 1024 && unit < 4; ++unit) v /= 1024;
-  return unit == 0 ? std::to_string(n) + " B" : StringPrintf("%.1f %s", v, kUnits[unit]);
 }
 
 std::string TimeOr(std::int64_t ms, bool present) { return present ? FormatTimeRfc3339(ms) : "-"; }
@@ -141,7 +142,7 @@ std::string PrintParts(const std::vector<PartReport>& parts, ReportForm form) {
   for (const PartReport& p : parts) {
     const bool any = p.min_ms <= p.max_ms;
     rows.push_back({p.name, p.level == 0 ? "head" : std::to_string(p.level), TimeOr(p.min_ms, any), TimeOr(p.max_ms, any), std::to_string(p.series),
-                    std::to_string(p.samples), form == ReportForm::kTable ? Bytes(p.bytes) : std::to_string(p.bytes)});
+                    std::to_string(p.samples), form == ReportForm::kTable ? HumanBytes(p.bytes) : std::to_string(p.bytes)});
     if (!p.error.empty()) rows.back().push_back("damaged: " + p.error);
   }
   if (form == ReportForm::kTsv) {
@@ -200,7 +201,7 @@ std::string PrintInfo(const DirReport& r, const std::string& dir, ReportForm for
   line("writer", r.writer_pid != 0 ? "pid " + std::to_string(r.writer_pid) : r.clean ? "none; closed in good order" : "none; the last one did not close");
   line("series", std::to_string(r.series));
   line("samples", std::to_string(samples));
-  line("bytes", human ? Bytes(bytes) : std::to_string(bytes));
+  line("bytes", human ? HumanBytes(bytes) : std::to_string(bytes));
   if (samples != 0) line("per sample", StringPrintf("%.2f bytes", static_cast<double>(bytes) / static_cast<double>(samples)));
   line("from", TimeOr(min_ms, any));
   line("to", TimeOr(max_ms, any));
@@ -209,7 +210,7 @@ std::string PrintInfo(const DirReport& r, const std::string& dir, ReportForm for
   line("epochs", std::to_string(r.parts.size() - blocks));
   line("batch", std::to_string(r.committed_seq));
   line("tombstones", std::to_string(r.tombstones));
-  line("free", human ? Bytes(r.free_bytes) : std::to_string(r.free_bytes));
+  line("free", human ? HumanBytes(r.free_bytes) : std::to_string(r.free_bytes));
   for (const PartReport& p : r.parts)
     if (!p.error.empty()) line("damaged", p.name + ": " + p.error);
   for (const std::string& w : r.warnings) line("warning", w);

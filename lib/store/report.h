@@ -39,6 +39,11 @@ struct DirReport {
 };
 Result<DirReport> Inspect(Io& io, DataDir& dir);
 
+// Reads all samples.
+Result<std::uint64_t> CountSamples(const Queryable& source);
+// 1536 -> "1.5 KiB".
+std::string HumanBytes(std::uint64_t n);
+
 enum class ReportForm { kTable, kTsv, kJson };
 std::string PrintParts(const std::vector<PartReport>& parts, ReportForm form);
 // kTsv: name and value a line.
