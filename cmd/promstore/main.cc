@@ -19,6 +19,7 @@ constexpr const char* kUsage =
     "  serve     be the writer: take streams on DATA/ingest.sock\n"
     "  append    standard input into the store, through the running writer if there is one\n"
     "  import    a history from a file: any age, any order, several formats\n"
+    "  export    samples for other programs, or blocks of Prometheus\n"
     "  dump      print samples as a stream: dump -d DATA [MATCHER]\n"
     "  tail      print the newest samples; -f: and those that come\n"
     "  ls        list blocks and head\n"
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
     CLI::App* app;
   };
   std::vector<Entry> entries;
-  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeDelete, MakeUndelete, MakeCompact, MakeSnapshot}) {
+  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeExport, MakeDelete, MakeUndelete, MakeCompact, MakeSnapshot}) {
     auto command = make();
     CLI::App* sub = app.add_subcommand(command->name());
     sub->set_help_flag();
