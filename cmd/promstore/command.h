@@ -45,6 +45,7 @@ std::unique_ptr<Command> MakeInfo();
 std::unique_ptr<Command> MakeVerify();
 std::unique_ptr<Command> MakeImport();
 std::unique_ptr<Command> MakeExport();
+std::unique_ptr<Command> MakeAnalyze();
 std::unique_ptr<Command> MakeDelete();
 std::unique_ptr<Command> MakeUndelete();
 std::unique_ptr<Command> MakeCompact();

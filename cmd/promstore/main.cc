@@ -24,6 +24,7 @@ constexpr const char* kUsage =
     "  tail      print the newest samples; -f: and those that come\n"
     "  ls        list blocks and head\n"
     "  info      a summary of the directory\n"
+    "  analyze   where series and bytes come from\n"
     "  verify    read everything, report damage\n"
     "  delete    samples, undelete takes that back; compact: for good, and now\n"
     "  snapshot  a copy of one moment, as hard links\n"
@@ -64,7 +65,7 @@ int main(int argc, char** argv) {
     CLI::App* app;
   };
   std::vector<Entry> entries;
-  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeExport, MakeDelete, MakeUndelete, MakeCompact, MakeSnapshot}) {
+  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeExport, MakeAnalyze, MakeDelete, MakeUndelete, MakeCompact, MakeSnapshot}) {
     auto command = make();
     CLI::App* sub = app.add_subcommand(command->name());
     sub->set_help_flag();

@@ -17,7 +17,7 @@ done
 mkdir empty
 expect_code "an empty directory" 1 promstore dump -d empty; one_line "an empty directory" empty
 expect_code "a file" 1 promstore append -d /dev/null </dev/null; one_line "a file" /dev/null
-for c in "" serve append import export dump tail ls info verify delete undelete compact snapshot; do
+for c in "" serve append import export analyze dump tail ls info verify delete undelete compact snapshot; do
   expect_code "help of $c" 0 promstore $c --help
   [ "$(wc -l <.out)" -le 24 ] || fail "help of $c does not fit a screen"
   expect_has "help of $c" "$out" '^usage: promstore'
