@@ -228,20 +228,10 @@ class QueryApi::Impl {
       result->stats.parse_us = parse_ns / 1000;
       out.pop_back();
       out += ",\"stats\":";
-      AppendStats(&out, result->stats, queue_seconds, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
+      promql::AppendStatsJson(&out, result->stats, queue_seconds, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
       out.push_back('}');
     }
     return Succeed(std::move(out), warnings, result->infos);
-  }
-
-  static void AppendStats(std::string* out, const promql::QueryStats& s, double queue_seconds, double total_seconds) {
-    JsonWriter json(out);
-    const double eval = static_cast<double>(s.eval_us) / 1e6, prepare = static_cast<double>(s.prepare_us + s.parse_us) / 1e6;
-    json.BeginObject().Key("timings").BeginObject();
-    json.Field("evalTotalTime", eval + prepare).Field("resultSortTime", 0.0).Field("queryPreparationTime", prepare).Field("innerEvalTime", eval);
-    json.Field("execQueueTime", queue_seconds).Field("execTotalTime", total_seconds).EndObject();
-    json.Key("samples").BeginObject();
-    json.Field("totalQueryableSamples", s.samples_read).Field("samplesRead", s.samples_read).Field("peakSamples", s.peak_samples).EndObject().EndObject();
   }
 
   HttpResponse Query(const HttpRequest& request, const RequestParams& params) {

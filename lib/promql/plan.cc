@@ -13,6 +13,7 @@
 #include "promql/exec/kernels.h"
 #include "promql/exec/label_function.h"
 #include "promql/exec/map_function.h"
+#include "promql/exec/profile.h"
 #include "promql/exec/range_function.h"
 #include "promql/exec/scalar.h"
 #include "promql/exec/select.h"
@@ -203,6 +204,14 @@ Result<OperatorPtr> Planner::Build(const Expr& expr, const Grid& grid) {
 }
 
 Result<OperatorPtr> Planner::BuildOnce(const Expr& expr, const Grid& grid) {
+  PROM_ASSIGN(OperatorPtr op, BuildNode(expr, grid));
+  // Parentheses and a plus sign are no operators of their own.
+  const bool own = expr.kind != NodeKind::kParen && (expr.kind != NodeKind::kUnary || As<UnaryExpr>(expr).negative);
+  if (profile_ && own) op = std::make_unique<ProfileOperator>(std::move(op));
+  return op;
+}
+
+Result<OperatorPtr> Planner::BuildNode(const Expr& expr, const Grid& grid) {
   switch (expr.kind) {
     case NodeKind::kNumber: return OperatorPtr(std::make_unique<NumberOperator>(grid, As<NumberLiteral>(expr).value));
     case NodeKind::kParen: return Build(*As<ParenExpr>(expr).expr, grid);

@@ -25,10 +25,13 @@ class Planner {
   // For an instant query on a range vector: its samples. Null when `expr` is none.
   Result<std::unique_ptr<SeriesSource>> PlanMatrix(const Expr& expr, TimeShift* shift, std::int64_t* range_ms);
   Grid QueryGrid() const;
+  // From now on operators are built with a profile around each (exec/profile.h).
+  void EnableProfile() { profile_ = true; }
 
  private:
   Result<OperatorPtr> Build(const Expr& expr, const Grid& grid);
   Result<OperatorPtr> BuildOnce(const Expr& expr, const Grid& grid);  // without looking whether it is the same at every step
+  Result<OperatorPtr> BuildNode(const Expr& expr, const Grid& grid);  // without a profile
   Result<OperatorPtr> BuildSelector(const VectorSelector& selector, const Grid& grid, bool timestamp, bool start_timestamp);
   Result<OperatorPtr> BuildAggregate(const AggregateExpr& expr, const Grid& grid);
   Result<OperatorPtr> BuildBinary(const BinaryExpr& expr, const Grid& grid);
@@ -53,6 +56,7 @@ class Planner {
 
   const EngineOptions& options_;
   std::int64_t start_ms_, end_ms_, step_ms_;
+  bool profile_ = false;
   std::unordered_map<const Expr*, Invariance> invariance_;
   std::unordered_set<const Expr*> histogram_stats_;
 };

@@ -165,4 +165,14 @@ void AppendResultJson(std::string* out, const QueryResult& r) {
   out->push_back('}');
 }
 
+void AppendStatsJson(std::string* out, const QueryStats& s, double queue_seconds, double total_seconds) {
+  JsonWriter json(out);
+  const double eval = static_cast<double>(s.eval_us) / 1e6, prepare = static_cast<double>(s.prepare_us + s.parse_us) / 1e6;
+  json.BeginObject().Key("timings").BeginObject();
+  json.Field("evalTotalTime", eval + prepare).Field("resultSortTime", 0.0).Field("queryPreparationTime", prepare).Field("innerEvalTime", eval);
+  json.Field("execQueueTime", queue_seconds).Field("execTotalTime", total_seconds).EndObject();
+  json.Key("samples").BeginObject();
+  json.Field("totalQueryableSamples", s.samples_read).Field("samplesRead", s.samples_read).Field("peakSamples", s.peak_samples).EndObject().EndObject();
+}
+
 }  // namespace prom::promql

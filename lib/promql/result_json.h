@@ -15,4 +15,7 @@ void AppendSeriesJson(std::string* out, const ResultSeries& series, bool matrix)
 // The object of the "data" field, without stats.
 void AppendResultJson(std::string* out, const QueryResult& result);
 
+// Upstream's "stats" object: timings in seconds, samples. queue: the wait for a free place to run.
+void AppendStatsJson(std::string* out, const QueryStats& stats, double queue_seconds, double total_seconds);
+
 }  // namespace prom::promql
