@@ -19,10 +19,11 @@ std::int64_t NowMs() {
 }
 
 // Once in the life of a process, before any other call into libcurl.
-struct GlobalInit {
-  GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
-};
-void InitCurl() { static const GlobalInit kInit; }
+// False: there is no libcurl (curl_lazy.cc loads it here).
+bool InitCurl() {
+  static const bool kDone = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return kDone;
+}
 
 long TlsVersion(const std::string& name, bool maximum) {
   static constexpr std::pair<std::string_view, std::pair<long, long>> kVersions[] = {
@@ -138,6 +139,10 @@ void SetUp(Transfer* t) {
   for (const auto& [name, value] : r.headers) t->headers = curl_slist_append(t->headers, (name + (value.empty() ? ";" : ": " + value)).c_str());
   t->headers = curl_slist_append(t->headers, r.accept_gzip ? "Accept-Encoding: gzip" : "Accept-Encoding: identity");
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
+  if (!r.post_form.empty()) {
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(r.post_form.size()));
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, r.post_form.c_str());
+  }
   set_if(CURLOPT_UNIX_SOCKET_PATH, r.unix_socket);
   if (!r.username.empty() || !r.password.empty()) {
     curl_easy_setopt(e, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
@@ -193,8 +198,7 @@ Error ToError(CURLcode code, const Transfer& t) {
 class FetchLoop::Impl {
  public:
   Impl() {
-    InitCurl();
-    multi_ = curl_multi_init();
+    if (InitCurl()) multi_ = curl_multi_init();
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 4096L);
     thread_ = std::thread([this] { Run(); });
   }
@@ -228,6 +232,11 @@ class FetchLoop::Impl {
   }
 
   void Begin(std::unique_ptr<Transfer> t) {
+    if (multi_ == nullptr) {
+      t->result.done = Error{Errc::kUnavailable, "libcurl.so.4 cannot be loaded (Debian's package libcurl4)"};
+      t->on_done(std::move(t->result));
+      return;
+    }
     if (idle_.empty()) {
       t->easy = curl_easy_init();
     } else {
@@ -262,6 +271,7 @@ class FetchLoop::Impl {
       curl_multi_perform(multi_, &running);
       Collect();
       if (!due.empty()) continue;  // tasks may have posted more
+      if (multi_ == nullptr) std::this_thread::sleep_for(std::chrono::milliseconds(10));
       curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait_ms), nullptr);
     }
   }

@@ -1,4 +1,5 @@
-// FetchLoop: many HTTP GETs at once from one thread (libcurl's multi interface).
+// FetchLoop: many HTTP GETs (or POSTs of forms) at once from one thread (libcurl's multi
+// interface). libcurl is loaded with the first FetchLoop of the process.
 //
 // Connections are kept and reused. A body is inflated while it comes in and counted
 // as inflated bytes: at max_body_bytes the transfer is closed at once. Only http and
@@ -21,6 +22,7 @@ namespace prom::net {
 
 struct FetchRequest {
   std::string url;
+  std::string post_form;  // when not empty, POST it as application/x-www-form-urlencoded
   std::vector<std::pair<std::string, std::string>> headers;
   std::int64_t timeout_ms = 10'000;
   std::uint64_t max_body_bytes = 256u << 20;
