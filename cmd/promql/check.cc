@@ -35,7 +35,7 @@ int RunCheck(const Options& o) {
   if (!inputs) return Fail(inputs.error());
   std::vector<std::pair<std::string, Metadata>> metadata;
   promql::LintOptions lint;
-  if (o.data_given) {
+  if (o.data_given || !o.url.empty()) {
     auto source = OpenSource(o);
     if (!source) return Fail(source.error());
     auto all = (*source)->ListMetadata();

@@ -5,10 +5,12 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "api/remote_source.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/time.h"
+#include "discovery/http_fetch.h"
 #include "promql/output/text.h"
 
 namespace prom::cli {
@@ -52,7 +54,16 @@ Result<promql::EngineOptions> EngineOptionsOf(const Options& o) {
 
 Result<std::unique_ptr<api::QuerySource>> OpenSource(const Options& o) {
   PROM_ASSIGN(const auto engine, EngineOptionsOf(o));
-  return api::OpenLocalSource(o.data, engine);
+  if (o.url.empty()) return api::OpenLocalSource(o.data, engine);
+  api::RemoteOptions remote;
+  remote.url = o.url;
+  remote.timeout_ms = engine.timeout_ms;
+  if (o.lookback_given) remote.lookback_ms = engine.lookback_ms;
+  remote.stats = o.stats;
+  if (!o.http_config.empty()) {
+    PROM_ASSIGN(remote.http, discovery::LoadHttpClient(o.http_config));
+  }
+  return api::OpenRemoteSource(std::move(remote));
 }
 
 Result<api::LookupRequest> LookupOf(const Options& o, std::vector<std::string> selectors) {

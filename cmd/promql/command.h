@@ -16,7 +16,8 @@ namespace prom::cli {
 
 struct Options {
   std::string data = "data";
-  bool data_given = false;
+  bool data_given = false, lookback_given = false;
+  std::string url, http_config;  // a server instead of `data`
   promql::TimeFlags times;
   std::string output, watch, colour = "auto";
   std::string lookback = "5m", timeout = "2m";
@@ -32,6 +33,7 @@ struct Options {
 
 // Each returns the exit code.
 int RunQuery(const Options& o);
+int RunRepl(const Options& o);  // when there is no expression
 int RunLabels(const Options& o);
 int RunValues(const Options& o);
 int RunSeries(const Options& o);

@@ -22,6 +22,7 @@ int RunExplain(const Options& o) {
   if (o.analyze) {
     auto source = OpenSource(o);
     if (!source) return Fail(source.error());
+    if ((*source)->local() == nullptr) return Fail({Errc::kInvalid, "explain --analyze reads a data directory (-d); a server does not tell its plans"});
     promql::QueryControl control;
     plan = promql::AnalyzeQuery(*engine, *(*source)->local(), o.args[0], *times, control, &stats);
   } else {

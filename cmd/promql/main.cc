@@ -23,13 +23,13 @@ struct Command {
 };
 constexpr const char* kEngineFlags = " lookback-delta timeout max-samples enable-feature";
 constexpr Command kCommands[] = {
-    {"query", RunQuery, "data time start end step output watch color stats"},
-    {"labels", RunLabels, "data start end output"},
-    {"values", RunValues, "data start end output"},
-    {"series", RunSeries, "data start end output"},
-    {"metrics", RunMetrics, "data start end output color"},
+    {"query", RunQuery, "data url http.config.file time start end step output watch color stats"},
+    {"labels", RunLabels, "data url http.config.file start end output"},
+    {"values", RunValues, "data url http.config.file start end output"},
+    {"series", RunSeries, "data url http.config.file start end output"},
+    {"metrics", RunMetrics, "data url http.config.file start end output color"},
     {"fmt", RunFormat, "file set delete"},
-    {"check", RunCheck, "data file json"},
+    {"check", RunCheck, "data url http.config.file file json"},
     {"explain", RunExplain, "data time start end step output json analyze"},
     {"test", RunTests, ""},
     {"serve", RunServe, "data web.listen-address web.enable-lifecycle run-dir query.max-concurrency"},
@@ -72,6 +72,8 @@ int main(int argc, char** argv) {
   app.add_flag("-h,--help", help);
   app.add_flag("--version", version);
   app.add_option("-d,--data,--storage.tsdb.path", o.data);
+  app.add_option("--url,--server", o.url);
+  app.add_option("--http.config.file", o.http_config);
   app.add_option("-t,--time", o.times.time);
   app.add_option("--start", o.times.start);
   app.add_option("--end", o.times.end);
@@ -111,12 +113,19 @@ int main(int argc, char** argv) {
   else command = FindCommand("query");
   o.args = std::move(words);
   o.data_given = app.count("--data") > 0;
+  o.lookback_given = app.count("--lookback-delta") > 0;
   // A flag that would have no effect is an error.
   const std::string taken = std::string(" ") + command->flags + (TakesEngineFlags(command->name) ? kEngineFlags : "") + " help version log.level log.format args ";
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() == 0) continue;
     std::string name = option->get_lnames().empty() ? option->get_name() : option->get_lnames()[0];
     if (taken.find(" " + name + " ") == std::string::npos) return Fail({Errc::kInvalid, std::string(command->name) + " does not take --" + name + " (see promql " + command->name + " --help)"});
+  }
+  if (!o.url.empty()) {
+    for (const char* name : {"--data", "--max-samples", "--enable-feature"})
+      if (app.count(name) > 0) return Fail({Errc::kInvalid, std::string(name) + " does not go with --url: the server decides"});
+  } else if (!o.http_config.empty()) {
+    return Fail({Errc::kInvalid, "--http.config.file needs --url"});
   }
   return command->run(o);
 }

@@ -91,7 +91,10 @@ int Watch(const Job& job, std::int64_t every_ms) {
       promql::QueryControl control;
       Screen room = screen;
       room.lines -= 2;  // the head line and an empty one
+      SignalFlags::cancel = &control.canceled;
       text = Evaluate(job, control, room, !in_place);
+      SignalFlags::cancel = nullptr;
+      if (SignalFlags::stop) break;
     }
     if (!text && text.error().code == Errc::kInvalid) {  // will not get better
       code = 2;
@@ -118,6 +121,7 @@ int Watch(const Job& job, std::int64_t every_ms) {
 }  // namespace
 
 int RunQuery(const Options& o) {
+  if (o.args.empty() && o.watch.empty()) return RunRepl(o);
   if (o.args.size() != 1) {
     return Fail({Errc::kInvalid, o.args.empty() ? "want an expression (see --help)" : "one expression at a time; quote it for the shell: " + Quote(o.args[0] + " " + o.args[1] + "...")});
   }
@@ -138,7 +142,9 @@ int RunQuery(const Options& o) {
   const Job job{o, **source, o.args[0], *form};
   if (every_ms > 0) return Watch(job, every_ms);
   promql::QueryControl control;
+  SignalFlags::cancel = &control.canceled;
   auto text = Evaluate(job, control, screen, true);
+  SignalFlags::cancel = nullptr;
   if (!text) return Fail(text.error());
   return Print(*text, *form == promql::OutputForm::kTable || *form == promql::OutputForm::kGraph);
 }

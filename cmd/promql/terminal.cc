@@ -20,15 +20,18 @@ int FromEnvironment(const char* name, int fallback) {
   return n && *n > 0 && *n < 10'000 ? static_cast<int>(*n) : fallback;
 }
 
-void OnStop(int) { SignalFlags::stop = true; }
+void OnStop(int) {
+  SignalFlags::stop = true;
+  if (std::atomic<bool>* flag = SignalFlags::cancel) *flag = true;
+}
 void OnResize(int) { SignalFlags::resized = true; }
 
-struct sigaction g_before[3];
 constexpr int kSignals[3] = {SIGINT, SIGTERM, SIGWINCH};
 
 }  // namespace
 
 std::atomic<bool> SignalFlags::stop{false}, SignalFlags::resized{false};
+std::atomic<std::atomic<bool>*> SignalFlags::cancel{nullptr};
 
 Screen ScreenNow() {
   Screen out;
@@ -63,12 +66,12 @@ SignalFlags::SignalFlags() {
   for (int i = 0; i < 3; ++i) {
     struct sigaction action {};
     action.sa_handler = kSignals[i] == SIGWINCH ? OnResize : OnStop;  // without SA_RESTART: sleeps end
-    ::sigaction(kSignals[i], &action, &g_before[i]);
+    ::sigaction(kSignals[i], &action, &before_[i]);
   }
 }
 
 SignalFlags::~SignalFlags() {
-  for (int i = 0; i < 3; ++i) ::sigaction(kSignals[i], &g_before[i], nullptr);
+  for (int i = 0; i < 3; ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
 }
 
 void SignalFlags::Sleep(std::int64_t ms) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,7 @@ Screen ScreenNow();
 Result<promql::RenderOptions> RenderOptionsOf(const Screen& screen, const std::string& colour);
 
 // While it lives, SIGINT and SIGTERM set `stop` and SIGWINCH sets `resized` instead of
-// what they do otherwise. One at a time.
+// what they do otherwise. They nest.
 class SignalFlags {
  public:
   SignalFlags();
@@ -31,8 +33,12 @@ class SignalFlags {
   SignalFlags(const SignalFlags&) = delete;
   SignalFlags& operator=(const SignalFlags&) = delete;
   static std::atomic<bool> stop, resized;
+  static std::atomic<std::atomic<bool>*> cancel;  // set together with `stop`, when not null: of the query that runs
   // Sleeps until the time is up or a signal has come.
   static void Sleep(std::int64_t ms);
+
+ private:
+  struct sigaction before_[3];
 };
 
 }  // namespace prom::cli

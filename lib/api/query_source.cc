@@ -49,19 +49,8 @@ class LocalSource : public QuerySource {
 
   Result<std::vector<MetricInfo>> Metrics(const LookupRequest& request) override {
     PROM_ASSIGN(const auto series, Series(request));
-    std::map<std::string, std::size_t, std::less<>> counts;
-    for (const Labels& l : series) {
-      const std::string_view name = l.metric_name();
-      if (const auto it = counts.find(name); it != counts.end()) ++it->second;
-      else if (!name.empty()) counts.emplace(name, 1);
-    }
     PROM_ASSIGN(const auto metadata, ListMetadata());
-    std::vector<MetricInfo> out;
-    for (const auto& [name, n] : counts) {
-      const Metadata* m = FindMetadata(metadata, name);
-      out.push_back({name, m == nullptr ? Metadata() : *m, n});
-    }
-    return out;
+    return CountMetrics(series, metadata);
   }
 
   Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() override { return data_->ListMetadata(); }
@@ -113,6 +102,21 @@ Result<std::unique_ptr<QuerySource>> OpenLocalSource(const std::string& dir, con
   auto source = std::make_unique<LocalSource>(std::move(data), options);
   PROM_TRY(source->Refresh());
   return std::unique_ptr<QuerySource>(std::move(source));
+}
+
+std::vector<MetricInfo> CountMetrics(const std::vector<Labels>& series, const std::vector<std::pair<std::string, Metadata>>& metadata) {
+  std::map<std::string, std::size_t, std::less<>> counts;
+  for (const Labels& l : series) {
+    const std::string_view name = l.metric_name();
+    if (const auto it = counts.find(name); it != counts.end()) ++it->second;
+    else if (!name.empty()) counts.emplace(name, 1);
+  }
+  std::vector<MetricInfo> out;
+  for (const auto& [name, n] : counts) {
+    const Metadata* m = FindMetadata(metadata, name);
+    out.push_back({name, m == nullptr ? Metadata() : *m, n});
+  }
+  return out;
 }
 
 const Metadata* FindMetadata(const std::vector<std::pair<std::string, Metadata>>& all, std::string_view series_name) {

@@ -56,6 +56,9 @@ class QuerySource {
 // kNotFound: no data directory at `dir`, with what to do; other errors as DataDir::Open.
 Result<std::unique_ptr<QuerySource>> OpenLocalSource(const std::string& dir, const promql::EngineOptions& options);
 
+// The metrics of these series, sorted by name.
+std::vector<MetricInfo> CountMetrics(const std::vector<Labels>& series, const std::vector<std::pair<std::string, Metadata>>& metadata);
+
 // Metadata of the metric that a series name belongs to: the name itself, or without
 // _total, _bucket, _sum, _count, _info, _created. Null when unknown. `all` is sorted.
 const Metadata* FindMetadata(const std::vector<std::pair<std::string, Metadata>>& all, std::string_view series_name);
