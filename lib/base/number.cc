@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/shortest.h"
 #include "base/strings.h"
 
 namespace prom {
@@ -114,19 +115,20 @@ char* WriteDecimals(char* out, double v) {
 char* WriteFixed(char* out, double v) {
   if (char* end = WriteDecimals<1000, 3>(out, v)) return end;
   if (char* end = WriteDecimals<1'000'000, 6>(out, v)) return end;
-  if (std::fabs(v) < 9007199254740992.0) return std::to_chars(out, out + kMaxFloatText, v, std::chars_format::fixed).ptr;
-  // From 2^53 on charconv writes every digit of the value, Go the shortest digits and then zeros.
+  if (std::signbit(v)) *out++ = '-';
+  if (v == 0) return Put(out, "0");
+  const ShortestDecimal d = ToShortest(std::fabs(v));
   char text[32];
-  const char* const end = std::to_chars(text, text + sizeof text, v, std::chars_format::scientific).ptr;
-  const char* const exponent = std::find(text, const_cast<char*>(end), 'e');
-  int zeros = 0;
-  std::from_chars(exponent + 2, end, zeros);
-  const char* p = text;
-  if (*p == '-') *out++ = *p++;
-  *out++ = *p++;
-  if (p < exponent) ++p;  // the point
-  for (; p < exponent; --zeros) *out++ = *p++;
-  return std::fill_n(out, zeros, '0');
+  const int size = static_cast<int>(WriteDigits(text, d.digits) - text);
+  const int whole = size + d.exponent;  // digits before the point
+  if (d.exponent >= 0) return std::fill_n(Put(out, {text, static_cast<std::size_t>(size)}), d.exponent, '0');
+  if (whole <= 0) {
+    out = std::fill_n(Put(out, "0."), -whole, '0');
+    return Put(out, {text, static_cast<std::size_t>(size)});
+  }
+  out = Put(out, {text, static_cast<std::size_t>(whole)});
+  *out++ = '.';
+  return Put(out, {text + whole, static_cast<std::size_t>(size - whole)});
 }
 
 // d.ddde±XX with at least two exponent digits: charconv writes it as Go does.
