@@ -38,6 +38,8 @@ Result<promql::EngineOptions> EngineOptionsOf(const Options& o) {
   out.lookback_ms = *lookback;
   out.timeout_ms = *timeout;
   out.max_samples = o.max_samples;
+  out.max_memory_bytes = static_cast<std::int64_t>(std::min<std::uint64_t>(o.max_memory, std::uint64_t{1} << 62));
+  out.threads = o.threads;
   for (const std::string& list : o.features) {
     for (std::string_view name : Split(list, ',')) {
       if (name == "promql-experimental-functions") out.parse.experimental_functions = true;

@@ -22,6 +22,8 @@ struct Options {
   std::string output, watch, colour = "auto";
   std::string lookback = "5m", timeout = "2m";
   std::int64_t max_samples = 50'000'000, max_concurrency = 20;
+  std::uint64_t max_memory = std::uint64_t{2} << 30;  // of a query, bytes
+  int threads = 0;                                    // of a query; 0: one a processor
   std::vector<std::string> features, args;  // args: without the command
   bool stats = false, analyze = false, json = false;
   std::vector<std::string> files, set_matchers, delete_matchers;

@@ -21,7 +21,7 @@ struct Command {
   int (*run)(const Options&);
   const char* flags;  // long names that it takes beside --help and --log.*
 };
-constexpr const char* kEngineFlags = " lookback-delta timeout max-samples enable-feature";
+constexpr const char* kEngineFlags = " lookback-delta timeout max-samples max-memory threads enable-feature";
 constexpr Command kCommands[] = {
     {"query", RunQuery, "data url http.config.file time start end step output watch color stats"},
     {"labels", RunLabels, "data url http.config.file start end output"},
@@ -90,6 +90,8 @@ int main(int argc, char** argv) {
   app.add_option("--lookback-delta,--query.lookback-delta", o.lookback);
   app.add_option("--timeout,--query.timeout", o.timeout);
   app.add_option("--max-samples,--query.max-samples", o.max_samples)->check(CLI::PositiveNumber);
+  app.add_option("--max-memory,--query.max-memory", o.max_memory)->transform(CLI::AsSizeValue(false));
+  app.add_option("--threads,--query.threads", o.threads)->check(CLI::Range(0, promql::kMaxThreads));
   app.add_option("--query.max-concurrency", o.max_concurrency)->check(CLI::Range(1, 1000));
   app.add_option("--enable-feature", o.features)->allow_extra_args(false);
   app.add_option("--web.listen-address", o.listen)->allow_extra_args(false);

@@ -26,7 +26,7 @@ void Annotations::Add(Kind kind, std::string text, PosRange pos) {
   std::lock_guard<std::mutex> lock(mutex_);
   Entry& entry = entries_[std::move(whole)];
   entry.kind = kind;
-  entry.pos = pos;
+  if (pos.start >= entry.pos.start) entry.pos = pos;
 }
 
 void Annotations::StorageWarning(std::string text) {
@@ -46,7 +46,7 @@ void Annotations::ForcedMonotonicity(std::string_view name, PosRange pos, std::i
   auto [it, fresh] = entries_.try_emplace(std::move(whole));
   Entry& e = it->second;
   e.kind = Kind::kInfo;
-  e.pos = pos;
+  if (pos.start >= e.pos.start) e.pos = pos;
   if (fresh) {
     e.detail = Entry::Detail::kMonotonicity;
     e.min_t = e.max_t = t_ms;
@@ -69,7 +69,7 @@ void Annotations::StartTimeOverlap(std::string_view name, PosRange pos) {
   std::lock_guard<std::mutex> lock(mutex_);
   Entry& e = entries_[std::move(whole)];
   e.kind = Kind::kWarning;
-  e.pos = pos;
+  if (pos.start >= e.pos.start) e.pos = pos;
   e.detail = Entry::Detail::kOverlap;
   ++e.count;
 }

@@ -1,8 +1,8 @@
 // Warnings and infos that travel with a query's result. Texts are upstream's
 // (util/annotations), without the position until Render adds it.
 //
-// Equal texts are kept once, with the position of the last that was added, as
-// upstream does. Thread-safe.
+// Equal texts are kept once, with the position that comes last in the query: upstream
+// has that of the last one added, and evaluates from left to right. Thread-safe.
 #pragma once
 
 #include <cstdint>

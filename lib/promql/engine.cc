@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <unordered_map>
 
 #include "base/number.h"
 #include "promql/exec/operator.h"
+#include "promql/exec/parallel.h"
 #include "promql/exec/series_source.h"
 #include "promql/exec/smooth.h"
 #include "promql/plan.h"
@@ -28,8 +30,12 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void SortByLabels(std::vector<ResultSeries>* series) {
-  std::sort(series->begin(), series->end(), [](const ResultSeries& a, const ResultSeries& b) { return a.labels < b.labels; });
+Result<void> SortByLabels(QueryContext& context, std::vector<ResultSeries>* series) {
+  auto by_labels = [](const ResultSeries& a, const ResultSeries& b) { return a.labels < b.labels; };
+  if (std::is_sorted(series->begin(), series->end(), by_labels)) return {};
+  PacedLess less(context, by_labels);
+  std::sort(series->begin(), series->end(), std::ref(less));
+  return less.status();
 }
 
 // The samples of a range vector as the result of an instant query.
@@ -81,19 +87,16 @@ Result<void> CollectMatrix(QueryContext& context, SeriesSource& source, const Ex
     }
     result->series.push_back(std::move(series));
   }
-  SortByLabels(&result->series);
-  return {};
+  return SortByLabels(context, &result->series);
 }
 
 Result<void> Collect(QueryContext& context, Operator& op, bool instant, HeldSamples* held, QueryResult* result) {
   PROM_TRY(op.Prepare(context));
   const Grid& grid = op.grid();
-  StepColumn column;
-  for (std::size_t i = 0; i < op.series().size(); ++i) {
-    PROM_TRY(context.Check());
-    PROM_TRY(op.Read(context, i, 0, &column));
+  const auto consume = [&](std::size_t i, StepColumn* read) -> Result<void> {
+    StepColumn& column = *read;
     const std::size_t floats = column.CountFloats();
-    if (floats + column.histograms.size() == 0) continue;
+    if (floats + column.histograms.size() == 0) return {};
     std::size_t size = floats;
     for (const HistogramAt& at : column.histograms) size += HistogramHeldSize(*at.h);
     PROM_TRY(held->Add(context, size));
@@ -104,39 +107,13 @@ Result<void> Collect(QueryContext& context, Operator& op, bool instant, HeldSamp
     series.histograms.reserve(column.histograms.size());
     for (HistogramAt& at : column.histograms) series.histograms.push_back({grid.At(at.step), std::move(at.h)});
     result->series.push_back(std::move(series));
-  }
-  if (!instant) SortByLabels(&result->series);
-  return {};
+    return {};
+  };
+  PROM_TRY(ReadInOrder(context, op, consume));
+  return instant ? Result<void>() : SortByLabels(context, &result->series);
 }
 
-}  // namespace
-
-Result<QueryResult> Engine::Instant(const Queryable& storage, std::string_view expr, std::int64_t t_ms, QueryControl& control) const {
-  Stopwatch watch;
-  PROM_ASSIGN(ExprPtr tree, ParseExpr(expr, options_.parse));
-  const std::int64_t parse_us = watch.LapUs();
-  PROM_ASSIGN(QueryResult result, InstantExpr(storage, *tree, expr, t_ms, control));
-  result.stats.parse_us = parse_us;
-  return result;
-}
-
-Result<QueryResult> Engine::Range(const Queryable& storage, std::string_view expr, std::int64_t start_ms, std::int64_t end_ms, std::int64_t step_ms,
-                                  QueryControl& control) const {
-  Stopwatch watch;
-  PROM_ASSIGN(ExprPtr tree, ParseExpr(expr, options_.parse));
-  const std::int64_t parse_us = watch.LapUs();
-  PROM_ASSIGN(QueryResult result, RangeExpr(storage, *tree, expr, start_ms, end_ms, step_ms, control));
-  result.stats.parse_us = parse_us;
-  return result;
-}
-
-Result<QueryResult> Engine::InstantExpr(const Queryable& storage, const Expr& expr, std::string_view text, std::int64_t t_ms,
-                                        QueryControl& control) const {
-  return Run(storage, expr, text, t_ms, t_ms, 0, true, control);
-}
-
-Result<QueryResult> Engine::RangeExpr(const Queryable& storage, const Expr& expr, std::string_view text, std::int64_t start_ms, std::int64_t end_ms,
-                                      std::int64_t step_ms, QueryControl& control) const {
+Result<void> CheckRange(const Expr& expr, std::int64_t start_ms, std::int64_t end_ms, std::int64_t step_ms) {
   const ValueType type = expr.type();
   if (type != ValueType::kVector && type != ValueType::kScalar) {
     return Error{Errc::kInvalid, "invalid expression type \"" + std::string(DocumentedType(type)) + "\" for range query, must be Scalar or instant Vector"};
@@ -144,11 +121,56 @@ Result<QueryResult> Engine::RangeExpr(const Queryable& storage, const Expr& expr
   if (step_ms <= 0) return Error{Errc::kInvalid, "zero or negative query resolution step widths are not accepted. Try a positive integer"};
   if (end_ms < start_ms) return Error{Errc::kInvalid, "end timestamp must not be before start time"};
   if (std::int64_t span = 0; __builtin_sub_overflow(end_ms, start_ms, &span)) return Error{Errc::kInvalid, "time range is too long"};
-  return Run(storage, expr, text, start_ms, end_ms, step_ms, false, control);
+  return {};
 }
 
-Result<QueryResult> Engine::Run(const Queryable& storage, const Expr& expr, std::string_view text, std::int64_t start_ms, std::int64_t end_ms,
-                                std::int64_t step_ms, bool instant, QueryControl& control) const {
+}  // namespace
+
+struct Engine::Request {
+  const Queryable& storage;
+  const Expr& expr;
+  std::string_view text;
+  std::int64_t start_ms = 0, end_ms = 0, step_ms = 0;  // step 0: an instant query
+  QueryControl& control;
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();  // parsing included; what the timeout counts from
+};
+
+Result<QueryResult> Engine::Instant(const Queryable& storage, std::string_view expr, std::int64_t t_ms, QueryControl& control) const {
+  const auto began = std::chrono::steady_clock::now();
+  Stopwatch watch;
+  PROM_ASSIGN(ExprPtr tree, ParseExpr(expr, options_.parse));
+  const std::int64_t parse_us = watch.LapUs();
+  PROM_ASSIGN(QueryResult result, Run({storage, *tree, expr, t_ms, t_ms, 0, control, began}));
+  result.stats.parse_us = parse_us;
+  return result;
+}
+
+Result<QueryResult> Engine::Range(const Queryable& storage, std::string_view expr, std::int64_t start_ms, std::int64_t end_ms, std::int64_t step_ms,
+                                  QueryControl& control) const {
+  const auto began = std::chrono::steady_clock::now();
+  Stopwatch watch;
+  PROM_ASSIGN(ExprPtr tree, ParseExpr(expr, options_.parse));
+  const std::int64_t parse_us = watch.LapUs();
+  PROM_TRY(CheckRange(*tree, start_ms, end_ms, step_ms));
+  PROM_ASSIGN(QueryResult result, Run({storage, *tree, expr, start_ms, end_ms, step_ms, control, began}));
+  result.stats.parse_us = parse_us;
+  return result;
+}
+
+Result<QueryResult> Engine::InstantExpr(const Queryable& storage, const Expr& expr, std::string_view text, std::int64_t t_ms,
+                                        QueryControl& control) const {
+  return Run({storage, expr, text, t_ms, t_ms, 0, control});
+}
+
+Result<QueryResult> Engine::RangeExpr(const Queryable& storage, const Expr& expr, std::string_view text, std::int64_t start_ms, std::int64_t end_ms,
+                                      std::int64_t step_ms, QueryControl& control) const {
+  PROM_TRY(CheckRange(expr, start_ms, end_ms, step_ms));
+  return Run({storage, expr, text, start_ms, end_ms, step_ms, control});
+}
+
+Result<QueryResult> Engine::Run(const Request& request) const {
+  const auto& [storage, expr, text, start_ms, end_ms, step_ms, control, began] = request;
+  const bool instant = step_ms == 0;
   Stopwatch watch;
   QueryResult result;
   result.type = instant ? expr.type() : ValueType::kMatrix;
@@ -159,7 +181,8 @@ Result<QueryResult> Engine::Run(const Queryable& storage, const Expr& expr, std:
     return result;
   }
   if (control.canceled.load()) return Error{Errc::kCanceled, "query was canceled in query execution"};
-  QueryContext context(options_, storage, control);
+  QueryContext context(options_, storage, control, began + std::chrono::milliseconds(options_.timeout_ms));
+  PROM_TRY(context.Check());
   Planner planner(options_, start_ms, end_ms, step_ms);
   HeldSamples held;
   if (result.type == ValueType::kMatrix && instant) {
@@ -167,10 +190,12 @@ Result<QueryResult> Engine::Run(const Queryable& storage, const Expr& expr, std:
     std::int64_t range_ms = 0;
     PROM_ASSIGN(std::unique_ptr<SeriesSource> source, planner.PlanMatrix(inner, &shift, &range_ms));
     if (!source) return Error{Errc::kInternal, "no plan for a range vector"};
+    PROM_TRY(context.HoldWorkingSpace(planner.bytes()));
     result.stats.prepare_us = watch.LapUs();
     PROM_TRY(CollectMatrix(context, *source, inner, shift, planner.QueryGrid(), range_ms, &held, &result));
   } else {
     PROM_ASSIGN(OperatorPtr op, planner.Plan(expr));
+    PROM_TRY(context.HoldWorkingSpace(planner.bytes()));
     result.stats.prepare_us = watch.LapUs();
     PROM_TRY(Collect(context, *op, instant, &held, &result));
   }

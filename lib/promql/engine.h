@@ -20,11 +20,16 @@
 
 namespace prom::promql {
 
+inline constexpr int kMaxThreads = 32;
+
 struct EngineOptions {
   std::int64_t lookback_ms = 300'000;
   std::int64_t subquery_step_ms = 60'000;  // of [1h:]: the global evaluation interval
   std::int64_t max_samples = 50'000'000;   // held in memory at once; a histogram counts as its size / 16 bytes
-  std::int64_t timeout_ms = 120'000;
+  std::int64_t timeout_ms = 120'000;       // parsing and sorting included
+  // Samples, labels and working space of one query; counted before they are allocated.
+  std::int64_t max_memory_bytes = std::int64_t{2} << 30;
+  int threads = 0;  // of one query, at most kMaxThreads; 0: one a processor. The result is the same for any number.
   // Keep __name__ until the end of the query, so that label_replace and `by (__name__)` can still use it.
   bool delayed_name_removal = false;
   bool type_and_unit_labels = false;   // judge counters by __type__ rather than by the end of the name
@@ -84,8 +89,8 @@ class Engine {
   const EngineOptions& options() const { return options_; }
 
  private:
-  Result<QueryResult> Run(const Queryable& storage, const Expr& expr, std::string_view text, std::int64_t start_ms, std::int64_t end_ms,
-                          std::int64_t step_ms, bool instant, QueryControl& control) const;
+  struct Request;
+  Result<QueryResult> Run(const Request& request) const;
 
   EngineOptions options_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "base/strings.h"
@@ -17,6 +18,8 @@
 #include "promql/exec/range_function.h"
 #include "promql/exec/scalar.h"
 #include "promql/exec/select.h"
+#include "promql/print.h"
+#include "promql/query_context.h"
 
 namespace prom::promql {
 
@@ -26,8 +29,8 @@ namespace {
 class DropNamesOperator : public MapOperator {
  public:
   explicit DropNamesOperator(OperatorPtr child) : MapOperator(std::move(child), false) {}
-  Result<void> Prepare(QueryContext& context) override {
-    PROM_TRY(MapOperator::Prepare(context));
+  Result<void> DoPrepare(QueryContext& context) override {
+    PROM_TRY(MapOperator::DoPrepare(context));
     for (SeriesMeta& meta : series_) {
       if (meta.drop_name) meta.labels = DropMetadataLabels(meta.labels);
     }
@@ -182,12 +185,50 @@ void Planner::FindHistogramStats(const Expr& expr, bool wanted, bool needs_bucke
   ForEachChild(expr, [&](const Expr& child) { FindHistogramStats(child, wanted, needs_buckets); });
 }
 
+std::string Planner::CommonKey(const Expr& expr) const {
+  bool worth = expr.kind == NodeKind::kAggregate;
+  if (expr.kind == NodeKind::kCall) {
+    for (const ExprPtr& arg : As<CallExpr>(expr).args) worth |= arg->type() == ValueType::kMatrix;
+  }
+  if (!worth) return {};
+  std::string key = ToString(expr);
+  // Whether reset hints are worked out while reading is a matter of what stands around it.
+  const std::function<void(const Expr&)> add = [&](const Expr& e) {
+    if (e.kind == NodeKind::kSelector) key += histogram_stats_.contains(&e) ? '+' : '-';
+    ForEachChild(e, add);
+  };
+  add(expr);
+  return key;
+}
+
+void Planner::FindCommon(const Expr& expr) {
+  if (std::string key = CommonKey(expr); !key.empty()) {
+    Common& common = common_[std::move(key)];
+    ++common.uses;
+    common.last = &expr;
+  }
+  ForEachChild(expr, [&](const Expr& child) { FindCommon(child); });
+}
+
 Result<OperatorPtr> Planner::Plan(const Expr& expr) {
   FindHistogramStats(expr, false, false);
+  // A query as long as this is no dashboard's; the texts of all its parts would add up to its square.
+  constexpr std::int32_t kMaxText = 20'000;
+  if (expr.pos.end - expr.pos.start <= kMaxText) FindCommon(expr);
   const Grid grid = QueryGrid();
   PROM_ASSIGN(OperatorPtr op, Build(expr, grid));
   if (options_.delayed_name_removal) op = Merge(std::make_unique<DropNamesOperator>(std::move(op)));
   return op;
+}
+
+Result<void> Planner::Reserve(const Grid& grid, std::size_t bytes_per_step) {
+  // Steps are at most max_samples here; a product that does not fit is too much as well.
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(grid.steps, bytes_per_step, &bytes) || __builtin_add_overflow(bytes_, bytes, &bytes_) ||
+      bytes_ > static_cast<std::size_t>(std::max<std::int64_t>(options_.max_memory_bytes, 0))) {
+    return TooMuchMemory(options_);
+  }
+  return {};
 }
 
 Result<OperatorPtr> Planner::Build(const Expr& expr, const Grid& grid) {
@@ -195,7 +236,25 @@ Result<OperatorPtr> Planner::Build(const Expr& expr, const Grid& grid) {
   if (static_cast<std::int64_t>(grid.steps) > options_.max_samples) {
     return Error{Errc::kLimit, "query processing would load too many samples into memory in query execution"};
   }
+  PROM_TRY(Reserve(grid, 2 * sizeof(double)));  // a column, and one on its way up
   if (grid.steps == 0) return OperatorPtr(std::make_unique<EmptyOperator>(grid));
+  if (const std::string key = common_.empty() ? std::string() : CommonKey(expr); !key.empty()) {
+    auto it = common_.find(key);
+    if (it != common_.end() && it->second.uses > 1) {
+      for (const auto& [on, op] : it->second.built) {
+        if (on == grid) return OperatorPtr(std::make_unique<CommonOperator>(op));
+      }
+      PROM_ASSIGN(OperatorPtr op, BuildDistinct(*it->second.last, grid));
+      auto shared = std::make_shared<CommonOperator::Shared>();
+      shared->op = std::move(op);
+      it->second.built.emplace_back(grid, std::move(shared));
+      return OperatorPtr(std::make_unique<CommonOperator>(it->second.built.back().second));
+    }
+  }
+  return BuildDistinct(expr, grid);
+}
+
+Result<OperatorPtr> Planner::BuildDistinct(const Expr& expr, const Grid& grid) {
   if (grid.steps > 1 && InvarianceOf(expr).wrap) {
     PROM_ASSIGN(OperatorPtr once, BuildOnce(expr, grid.FirstStep()));
     return OperatorPtr(std::make_unique<StepInvariantOperator>(grid, std::move(once)));
@@ -223,6 +282,7 @@ Result<OperatorPtr> Planner::BuildNode(const Expr& expr, const Grid& grid) {
       const auto& unary = As<UnaryExpr>(expr);
       PROM_ASSIGN(OperatorPtr child, Build(*unary.expr, grid));
       if (!unary.negative) return child;
+      if (const std::optional<double> v = child->Constant()) return OperatorPtr(std::make_unique<NumberOperator>(grid, -*v));
       return Merge(std::make_unique<NegateOperator>(std::move(child)));
     }
     case NodeKind::kMatrix:
@@ -234,6 +294,7 @@ Result<OperatorPtr> Planner::BuildNode(const Expr& expr, const Grid& grid) {
 }
 
 Result<OperatorPtr> Planner::BuildSelector(const VectorSelector& selector, const Grid& grid, bool timestamp, bool start_timestamp) {
+  PROM_TRY(Reserve(grid, sizeof(double)));  // positions
   SelectOperator::Spec spec;
   PROM_ASSIGN(spec.shift, Shift(selector.time));
   spec.lookback_ms = options_.lookback_ms;
@@ -266,8 +327,10 @@ Result<OperatorPtr> Planner::BuildBinary(const BinaryExpr& expr, const Grid& gri
   const bool left_scalar = expr.lhs->type() == ValueType::kScalar, right_scalar = expr.rhs->type() == ValueType::kScalar;
   if (left_scalar && right_scalar) {
     const BinaryOp op = expr.op;
+    const std::optional<double> a = lhs->Constant(), b = rhs->Constant();
+    if (a && b) return OperatorPtr(std::make_unique<NumberOperator>(grid, ScalarBinary(op, *a, *b)));
     return OperatorPtr(std::make_unique<ScalarPairOperator>(
-        "scalar " + std::string(BinaryOpText(op)) + " scalar", [op](double a, double b) { return ScalarBinary(op, a, b); }, std::move(lhs), std::move(rhs)));
+        "scalar " + std::string(BinaryOpText(op)) + " scalar", [op](double x, double y) { return ScalarBinary(op, x, y); }, std::move(lhs), std::move(rhs)));
   }
   if (right_scalar) return Merge(std::make_unique<VectorScalarOperator>(expr, std::move(lhs), std::move(rhs), false));
   if (left_scalar) return Merge(std::make_unique<VectorScalarOperator>(expr, std::move(rhs), std::move(lhs), true));
@@ -310,6 +373,8 @@ Result<OperatorPtr> Planner::BuildCall(const CallExpr& call, const Grid& grid) {
 
   if (name == "min_of" || name == "max_of") {
     PROM_ASSIGN(std::vector<OperatorPtr> both, BuildScalars(call, 0, 2, grid));
+    const std::optional<double> a = both[0]->Constant(), b = both[1]->Constant();
+    if (a && b) return number(name == "min_of" ? MinOf(*a, *b) : MaxOf(*a, *b));
     return OperatorPtr(std::make_unique<ScalarPairOperator>(std::string(name), name == "min_of" ? MinOf : MaxOf, std::move(both[0]), std::move(both[1])));
   }
   if (name == "histogram_quantile" || name == "histogram_fraction" || name == "histogram_quantiles") {
@@ -380,6 +445,7 @@ Result<std::unique_ptr<SeriesSource>> Planner::BuildSource(const Expr& range, co
   if (inner.start_ms <= before) inner.start_ms += step;
   if (end >= inner.start_ms) inner.steps = static_cast<std::size_t>((end - inner.start_ms) / step) + 1;
   PROM_ASSIGN(OperatorPtr child, Build(*subquery.expr, inner));
+  PROM_TRY(Reserve(inner, 3 * sizeof(double)));  // as samples, and their times
   return std::unique_ptr<SeriesSource>(std::make_unique<SubquerySource>(std::move(child)));
 }
 
@@ -390,6 +456,7 @@ Result<OperatorPtr> Planner::BuildRangeCall(const CallExpr& call, std::size_t ma
   const std::optional<RangeFunction> function = absent ? RangeFunction::kPresent : FindRangeFunction(name);
   if (!function) return Error{Errc::kInternal, "no plan for function " + std::string(name)};
 
+  PROM_TRY(Reserve(grid, 6 * sizeof(double)));  // RatePlan, the largest of what is worked out a step
   RangeSpec spec;
   spec.function = *function;
   spec.name = absent ? "present_over_time" : std::string(name);

@@ -9,6 +9,7 @@
 
 #include "promql/ast.h"
 #include "promql/engine.h"
+#include "promql/exec/common.h"
 #include "promql/exec/operator.h"
 #include "promql/exec/series_source.h"
 
@@ -27,9 +28,12 @@ class Planner {
   Grid QueryGrid() const;
   // From now on operators are built with a profile around each (exec/profile.h).
   void EnableProfile() { profile_ = true; }
+  // Working space of the plan, of one thread.
+  std::size_t bytes() const { return bytes_; }
 
  private:
   Result<OperatorPtr> Build(const Expr& expr, const Grid& grid);
+  Result<OperatorPtr> BuildDistinct(const Expr& expr, const Grid& grid);  // without looking whether it is there already
   Result<OperatorPtr> BuildOnce(const Expr& expr, const Grid& grid);  // without looking whether it is the same at every step
   Result<OperatorPtr> BuildNode(const Expr& expr, const Grid& grid);  // without a profile
   Result<OperatorPtr> BuildSelector(const VectorSelector& selector, const Grid& grid, bool timestamp, bool start_timestamp);
@@ -54,11 +58,26 @@ class Planner {
   // hints are then made exact while reading, as upstream does when it leaves out the buckets.
   void FindHistogramStats(const Expr& expr, bool wanted, bool needs_buckets);
 
+  // Counts working space: so many bytes a step. kLimit before any of it is allocated.
+  Result<void> Reserve(const Grid& grid, std::size_t bytes_per_step);
+
+  // Parts of the query that occur more than once and are worth evaluating once: aggregations
+  // and what reads range vectors. The last of equal ones is what is run, because annotations name its place.
+  void FindCommon(const Expr& expr);
+  std::string CommonKey(const Expr& expr) const;
+
   const EngineOptions& options_;
+  std::size_t bytes_ = 0;
   std::int64_t start_ms_, end_ms_, step_ms_;
   bool profile_ = false;
   std::unordered_map<const Expr*, Invariance> invariance_;
   std::unordered_set<const Expr*> histogram_stats_;
+  struct Common {
+    std::size_t uses = 0;
+    const Expr* last = nullptr;
+    std::vector<std::pair<Grid, std::shared_ptr<CommonOperator::Shared>>> built;  // by grid: within a subquery it is another
+  };
+  std::unordered_map<std::string, Common> common_;
 };
 
 // The expression without parentheses around it.

@@ -6,17 +6,23 @@
 
 #include "base/strings.h"
 #include "promql/exec/kernels.h"
+#include "promql/exec/parallel.h"
 #include "promql/histogram_math.h"
 
 namespace prom::promql {
 
-Grouping Grouping::Of(const std::vector<SeriesMeta>& series, std::vector<std::string> names, bool without, const std::vector<StepColumn>* columns) {
+Result<Grouping> Grouping::Of(QueryContext& context, const std::vector<SeriesMeta>& series, const AggregateExpr& expr,
+                              const std::vector<StepColumn>* columns) {
+  const bool without = expr.without;
+  std::vector<std::string> names = expr.grouping;
   if (without) names.emplace_back(kMetricName);
   std::sort(names.begin(), names.end());
   Grouping out;
   out.group_of.reserve(series.size());
   std::unordered_map<Labels, std::uint32_t> known;
+  Pacer pacer(context);
   for (std::size_t i = 0; i < series.size(); ++i) {
+    if (!pacer.Spend(200)) return pacer.status().error();
     if (columns != nullptr && (*columns)[i].empty()) {
       out.group_of.push_back(kNone);
       continue;
@@ -191,7 +197,7 @@ std::size_t StateSize(AggregateOp op) {
 
 Result<void> AggregateOperator::Compute(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
-  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without);
+  PROM_ASSIGN(const Grouping grouping, Grouping::Of(context, child_->series(), expr_));
   const std::size_t groups = grouping.labels.size();
   PROM_TRY(held_.Add(context, groups * grid_.steps * StateSize(expr_.op)));
   std::vector<std::unique_ptr<GroupState>> states;
@@ -207,21 +213,18 @@ Result<void> AggregateOperator::Compute(QueryContext& context) {
   // Histograms of sum and avg, by group and step; few queries have any.
   std::map<std::pair<std::uint32_t, std::uint32_t>, HistogramAverage> histograms;
 
-  StepColumn column;
-  for (std::size_t i = 0; i < child_->series().size(); ++i) {
-    PROM_TRY(context.Check());
-    PROM_TRY(child_->Read(context, i, 0, &column));
+  const auto consume = [&](std::size_t i, StepColumn* read) -> Result<void> {
+    const StepColumn& column = *read;
     const std::uint32_t group = grouping.group_of[i];
-    const bool empty = column.empty();
-    if (empty) continue;
+    if (column.empty()) return {};
     if (!met[group]) order.push_back(group);
     met[group] = true;
     if (child_->series()[i].drop_name) drop_name[group] = true;
     states[group]->Add(column);
-    if (column.histograms.empty() || counts) continue;
+    if (column.histograms.empty() || counts) return {};
     if (!adds) {
       context.annotations().Info("ignored histogram in " + std::string(AggregateOpName(expr_.op)) + " aggregation", expr_.expr->pos);
-      continue;
+      return {};
     }
     for (const HistogramAt& at : column.histograms) {
       HistogramAverage& sum = histograms[{group, at.step}];
@@ -232,7 +235,9 @@ Result<void> AggregateOperator::Compute(QueryContext& context) {
       }
       if (notes.bounds_reconciled) context.annotations().Info("mismatched custom buckets were reconciled during aggregation", expr_.expr->pos);
     }
-  }
+    return {};
+  };
+  PROM_TRY(ReadInOrder(context, *child_, consume));
 
   columns_.resize(order.size());
   std::vector<std::uint32_t> place(groups, Grouping::kNone);

@@ -17,7 +17,8 @@ struct Grouping {
   std::vector<std::uint32_t> group_of;
   std::vector<Labels> labels;
   // With `columns`, series without samples are in no group (kNone).
-  static Grouping Of(const std::vector<SeriesMeta>& series, std::vector<std::string> names, bool without, const std::vector<StepColumn>* columns = nullptr);
+  static Result<Grouping> Of(QueryContext& context, const std::vector<SeriesMeta>& series, const AggregateExpr& expr,
+                             const std::vector<StepColumn>* columns = nullptr);
 };
 
 class AggregateOperator : public MaterializedOperator {

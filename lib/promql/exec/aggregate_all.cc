@@ -44,7 +44,7 @@ Result<void> QuantileOperator::Compute(QueryContext& context) {
 
   HeldSamples input_held;
   PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
-  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without, &input);
+  PROM_ASSIGN(const Grouping grouping, Grouping::Of(context, child_->series(), expr_, &input));
   PROM_TRY(held_.Add(context, grouping.labels.size() * grid_.steps));
   std::vector<std::vector<std::size_t>> members(grouping.labels.size());
   for (std::size_t i = 0; i < input.size(); ++i) {
@@ -94,7 +94,7 @@ Result<void> SelectKOperator::Compute(QueryContext& context) {
 
   HeldSamples input_held;
   PROM_ASSIGN(const std::vector<StepColumn> input, ReadAll(context, *child_, &input_held));
-  const Grouping grouping = Grouping::Of(child_->series(), expr_.grouping, expr_.without, &input);
+  PROM_ASSIGN(const Grouping grouping, Grouping::Of(context, child_->series(), expr_, &input));
   const std::size_t series_count = input.size();
   std::vector<std::vector<std::uint64_t>> any;
   for (const StepColumn& column : input) any.push_back(column.AnyPresent());
@@ -188,11 +188,12 @@ Result<void> CountValuesOperator::Compute(QueryContext& context) {
   std::unordered_map<std::string, std::size_t> output_of;
   std::unordered_map<std::size_t, double> counts;  // of this step
   std::vector<std::size_t> order;
+  Pacer pacer(context);
   for (std::size_t k = 0; k < grid_.steps; ++k) {
-    PROM_TRY(context.Check());
     counts.clear();
     order.clear();
     for (std::size_t i = 0; i < input.size(); ++i) {
+      if (!pacer.Spend(300)) return pacer.status();
       std::string text;
       if (input[i].Has(k)) {
         text = FormatFloatF(input[i].values[k]);
@@ -203,6 +204,7 @@ Result<void> CountValuesOperator::Compute(QueryContext& context) {
       }
       auto [it, fresh] = output_of.try_emplace(std::to_string(i) + ' ' + text, 0);
       if (fresh) {
+        PROM_TRY(held_.AddMemory(context, it->first.size() + child_->series()[i].labels.bytes().size() + text.size() + 128));
         LabelsBuilder builder(child_->series()[i].labels);
         builder.Set(label_, text);
         const Labels labels = builder.Build();

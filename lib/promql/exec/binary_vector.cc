@@ -14,10 +14,12 @@ MatchGroups::MatchGroups(const VectorMatching& matching) : on_(matching.on), nam
 
 Labels MatchGroups::GroupLabels(const Labels& labels) const { return on_ ? KeepLabels(labels, names_) : RemoveLabels(labels, names_); }
 
-std::vector<std::uint32_t> MatchGroups::Number(const std::vector<SeriesMeta>& series) {
+Result<std::vector<std::uint32_t>> MatchGroups::Number(QueryContext& context, const std::vector<SeriesMeta>& series) {
   std::vector<std::uint32_t> out;
   out.reserve(series.size());
+  Pacer pacer(context);
   for (const SeriesMeta& meta : series) {
+    if (!pacer.Spend(200)) return pacer.status().error();
     out.push_back(numbers_.try_emplace(GroupLabels(meta.labels), static_cast<std::uint32_t>(numbers_.size())).first->second);
   }
   return out;
@@ -49,8 +51,9 @@ Labels VectorBinaryOperator::ResultLabels(const Labels& many, const Labels& one,
   return builder.Build();
 }
 
-bool VectorBinaryOperator::FindPairs(const std::vector<std::uint32_t>& many_groups, const std::vector<std::uint32_t>& one_groups,
-                                     std::size_t groups, bool delayed) {
+Result<bool> VectorBinaryOperator::FindPairs(QueryContext& context, const std::vector<std::uint32_t>& many_groups,
+                                             const std::vector<std::uint32_t>& one_groups, std::size_t groups) {
+  const bool delayed = context.options().delayed_name_removal;
   if (matching_.fill_left || matching_.fill_right) return false;
   constexpr std::uint32_t kNone = ~std::uint32_t{0};
   std::vector<std::uint32_t> one_of(groups, kNone);
@@ -66,7 +69,9 @@ bool VectorBinaryOperator::FindPairs(const std::vector<std::uint32_t>& many_grou
     }
   }
   std::unordered_set<Labels> unique;
+  Pacer pacer(context);
   for (std::uint32_t i = 0; i < many_groups.size(); ++i) {
+    if (!pacer.Spend(500)) return pacer.status().error();
     const std::uint32_t one = one_of[many_groups[i]];
     if (one == kNone) continue;
     Labels labels = ResultLabels(many_->series()[i].labels, one_->series()[one].labels, delayed);
@@ -81,13 +86,13 @@ bool VectorBinaryOperator::FindPairs(const std::vector<std::uint32_t>& many_grou
   return true;
 }
 
-Result<void> VectorBinaryOperator::Prepare(QueryContext& context) {
+Result<void> VectorBinaryOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(lhs_->Prepare(context));
   PROM_TRY(rhs_->Prepare(context));
   MatchGroups groups(matching_);
-  const std::vector<std::uint32_t> many_groups = groups.Number(many_->series());
-  const std::vector<std::uint32_t> one_groups = groups.Number(one_->series());
-  paired_ = FindPairs(many_groups, one_groups, groups.size(), context.options().delayed_name_removal);
+  PROM_ASSIGN(const std::vector<std::uint32_t> many_groups, groups.Number(context, many_->series()));
+  PROM_ASSIGN(const std::vector<std::uint32_t> one_groups, groups.Number(context, one_->series()));
+  PROM_ASSIGN(paired_, FindPairs(context, many_groups, one_groups, groups.size()));
   if (!paired_) return ByStep(context, groups, many_groups, one_groups);
 
   std::vector<std::uint32_t> uses(one_->series().size(), 0);
@@ -193,7 +198,7 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
   std::unordered_map<std::uint64_t, std::size_t> output_of;  // (many, one) -> output series; kNone: filled
   std::vector<std::uint32_t> one_of(groups.size(), kNone);
   std::vector<bool> matched(groups.size(), false);
-  std::vector<std::vector<std::size_t>> inserted(groups.size());  // output series of a group at this step
+  std::unordered_set<std::uint64_t> inserted;  // (group, output series) of this step
   // Results come in the order of the "many" side, whichever step they appear at: as when the sides are paired.
   std::vector<std::size_t> rank;
 
@@ -220,6 +225,7 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
     const std::uint64_t key = (static_cast<std::uint64_t>(m) << 32) | o;
     auto [it, fresh] = output_of.try_emplace(key, 0);
     if (fresh) {
+      PROM_TRY(held_.AddMemory(context, 2 * sizeof(SeriesMeta) + (m == kNone ? one_ : many_)->series()[m == kNone ? o : m].labels.bytes().size()));
       const Labels many_labels = m == kNone ? groups.GroupLabels(one_->series()[o].labels) : many_->series()[m].labels;
       const Labels one_labels = o == kNone ? groups.GroupLabels(many_->series()[m].labels) : one_->series()[o].labels;
       it->second = table.Find(ResultLabels(many_labels, one_labels, delayed), return_bool_);
@@ -234,11 +240,10 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
       }
       matched[group] = true;
     } else {
-      std::vector<std::size_t>& seen = inserted[group];
-      if (std::find(seen.begin(), seen.end(), series) != seen.end()) {
+      if (!inserted.insert((static_cast<std::uint64_t>(group) << 32) | series).second) {
         return Error{Errc::kInvalid, "multiple matches for labels: grouping labels must ensure unique matches"};
       }
-      seen.push_back(series);
+      matched[group] = true;
     }
     if (return_bool_) return table.Add(context, series, k, r.keep);
     if (!r.keep) return {};
@@ -247,8 +252,9 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
   };
 
   std::vector<std::uint32_t> many_at, one_at;
+  Pacer pacer(context);
   for (std::size_t k = 0; k < grid_.steps; ++k) {
-    PROM_TRY(context.Check());
+    if (!pacer.Spend(200 * (many.size() + one.size()))) return pacer.status();
     many_at.clear();
     one_at.clear();
     for (std::uint32_t i = 0; i < many.size(); ++i) {
@@ -262,7 +268,7 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
 
     std::fill(one_of.begin(), one_of.end(), kNone);
     std::fill(matched.begin(), matched.end(), false);
-    for (auto& seen : inserted) seen.clear();
+    inserted.clear();
     for (std::uint32_t o : one_at) {
       std::uint32_t& slot = one_of[one_groups[o]];
       if (slot != kNone) {
@@ -283,7 +289,7 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
     if (!fill_many) continue;
     for (std::uint32_t o : one_at) {
       const std::uint32_t group = one_groups[o];
-      if (one_to_one ? matched[group] : !inserted[group].empty()) continue;
+      if (matched[group]) continue;
       PROM_TRY(combine(k, kNone, o, group));
     }
   }
@@ -297,12 +303,12 @@ std::string VectorBinaryOperator::Explain() const {
   return std::string(BinaryOpText(op_)) + (return_bool_ ? " bool" : "") + ", " + kCards[static_cast<int>(matching_.card)];
 }
 
-Result<void> SetOperator::Prepare(QueryContext& context) {
+Result<void> SetOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(lhs_->Prepare(context));
   PROM_TRY(rhs_->Prepare(context));
   MatchGroups groups(matching_);
-  lhs_groups_ = groups.Number(lhs_->series());
-  const std::vector<std::uint32_t> rhs_groups = groups.Number(rhs_->series());
+  PROM_ASSIGN(lhs_groups_, groups.Number(context, lhs_->series()));
+  PROM_ASSIGN(const std::vector<std::uint32_t> rhs_groups, groups.Number(context, rhs_->series()));
   const std::size_t words = (grid_.steps + 63) / 64;
   PROM_TRY(held_.Add(context, groups.size() * words));
   present_.assign(groups.size(), std::vector<std::uint64_t>(words, 0));

@@ -21,7 +21,7 @@ namespace prom::promql {
 class MatchGroups {
  public:
   MatchGroups(const VectorMatching& matching);
-  std::vector<std::uint32_t> Number(const std::vector<SeriesMeta>& series);
+  Result<std::vector<std::uint32_t>> Number(QueryContext& context, const std::vector<SeriesMeta>& series);
   std::size_t size() const { return numbers_.size(); }
   Labels GroupLabels(const Labels& labels) const;  // what on() or ignoring() leaves of a series
 
@@ -34,7 +34,7 @@ class MatchGroups {
 class VectorBinaryOperator : public Operator {
  public:
   VectorBinaryOperator(const BinaryExpr& expr, OperatorPtr lhs, OperatorPtr rhs);
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override;
   std::vector<const Operator*> Children() const override { return {lhs_.get(), rhs_.get()}; }
@@ -44,7 +44,8 @@ class VectorBinaryOperator : public Operator {
     std::uint32_t many, one;
   };
   Labels ResultLabels(const Labels& many, const Labels& one, bool delayed) const;
-  bool FindPairs(const std::vector<std::uint32_t>& many_groups, const std::vector<std::uint32_t>& one_groups, std::size_t groups, bool delayed);
+  Result<bool> FindPairs(QueryContext& context, const std::vector<std::uint32_t>& many_groups, const std::vector<std::uint32_t>& one_groups,
+                         std::size_t groups);
   Result<void> ByStep(QueryContext& context, const MatchGroups& groups, const std::vector<std::uint32_t>& many_groups,
                       const std::vector<std::uint32_t>& one_groups);
   BinaryOutcome Element(double many_f, double one_f, const HistogramPtr& many_h, const HistogramPtr& one_h) const;
@@ -69,7 +70,7 @@ class SetOperator : public Operator {
  public:
   SetOperator(const BinaryExpr& expr, OperatorPtr lhs, OperatorPtr rhs)
       : Operator(lhs->grid()), op_(expr.op), matching_(*expr.matching), lhs_(std::move(lhs)), rhs_(std::move(rhs)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override { return std::string(BinaryOpText(op_)); }
   std::vector<const Operator*> Children() const override { return {lhs_.get(), rhs_.get()}; }

@@ -173,7 +173,9 @@ Result<void> HistogramQuantileOperator::Compute(QueryContext& context) {
     std::vector<std::uint64_t> any;
   };
   std::vector<Part> parts(series.size());
+  Pacer pacer(context);
   for (std::size_t i = 0; i < series.size(); ++i) {
+    if (!pacer.Spend(500)) return pacer.status();
     parts[i].bound = ParseFloat(series[i].labels.Get("le"));
     if (parts[i].bound) parts[i].classic = group_of(RemoveLabels(series[i].labels, kLe));
     if (!input[i].histograms.empty()) parts[i].native = group_of(series[i].labels);

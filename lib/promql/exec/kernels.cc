@@ -254,13 +254,14 @@ inline void KahanSum4(const double* const p[4], std::uint32_t n, double sum[4], 
 
 // Runs fn4 on four neighbouring windows of one length where it can, fn1 elsewhere.
 template <typename Fn4, typename Fn1>
-void ForWindowsByFour(const Windows& w, StepColumn* out, Fn4&& fn4, Fn1&& fn1) {
+void ForWindowsByFour(const Windows& w, Pacer* pacer, StepColumn* out, Fn4&& fn4, Fn1&& fn1) {
   const std::size_t steps = w.lo.size();
   out->Reset(steps);
   const std::uint32_t *lo = w.lo.data(), *hi = w.hi.data();
   std::size_t k = 0;
   while (k < steps) {
     const std::uint32_t n = hi[k] - lo[k];
+    if (!pacer->Spend(4 * (n + 1))) return;
     if (n > 1 && k + 4 <= steps && hi[k + 1] - lo[k + 1] == n && hi[k + 2] - lo[k + 2] == n && hi[k + 3] - lo[k + 3] == n) {
       double four[4];
       if (fn4(k, n, four)) {
@@ -276,9 +277,9 @@ void ForWindowsByFour(const Windows& w, StepColumn* out, Fn4&& fn4, Fn1&& fn1) {
 
 }  // namespace
 
-void SumOverTime(const Windows& w, std::span<const double> v, StepColumn* out) {
+void SumOverTime(const Windows& w, std::span<const double> v, Pacer* pacer, StepColumn* out) {
   ForWindowsByFour(
-      w, out,
+      w, pacer, out,
       [&](std::size_t k, std::uint32_t n, double* four) {
         const double* p[4] = {&v[w.lo[k]], &v[w.lo[k + 1]], &v[w.lo[k + 2]], &v[w.lo[k + 3]]};
         double sum[4] = {}, c[4] = {};
@@ -293,9 +294,9 @@ void SumOverTime(const Windows& w, std::span<const double> v, StepColumn* out) {
       });
 }
 
-void AvgOverTime(const Windows& w, std::span<const double> v, StepColumn* out) {
+void AvgOverTime(const Windows& w, std::span<const double> v, Pacer* pacer, StepColumn* out) {
   ForWindowsByFour(
-      w, out,
+      w, pacer, out,
       [&](std::size_t k, std::uint32_t n, double* four) {
         const double* p[4] = {&v[w.lo[k] + 1], &v[w.lo[k + 1] + 1], &v[w.lo[k + 2] + 1], &v[w.lo[k + 3] + 1]};
         double sum[4] = {p[0][-1], p[1][-1], p[2][-1], p[3][-1]}, c[4] = {};
@@ -332,6 +333,27 @@ void MinMaxOverTime(const Windows& w, std::span<const double> column, bool is_ma
     while (head < tail && queue[head] < lo) ++head;
     return head < tail ? v[queue[head]] : v[hi - 1];
   });
+}
+
+void LastExtremeOverTime(const Windows& w, std::span<const double> column, bool is_max, std::vector<std::uint32_t>* at) {
+  // As MinMaxOverTime, but a newer value takes the place of an equal one.
+  const double* v = column.data();
+  std::vector<std::uint32_t> queue(column.size());
+  std::size_t head = 0, tail = 0;
+  std::uint32_t next = 0;
+  at->assign(w.lo.size(), 0);
+  for (std::size_t k = 0; k < w.lo.size(); ++k) {
+    const std::uint32_t lo = w.lo[k], hi = w.hi[k];
+    if (lo == hi) continue;
+    for (next = std::max(next, lo); next < hi; ++next) {
+      const double x = v[next];
+      if (x != x) continue;
+      while (tail > head && (is_max ? v[queue[tail - 1]] <= x : v[queue[tail - 1]] >= x)) --tail;
+      queue[tail++] = next;
+    }
+    while (head < tail && queue[head] < lo) ++head;
+    (*at)[k] = head < tail ? queue[head] : hi - 1;
+  }
 }
 
 namespace {
@@ -373,10 +395,10 @@ struct RunningVariance {
 
 }  // namespace
 
-void VarianceOverTime(const Windows& w, std::span<const double> column, bool root, StepColumn* out) {
+void VarianceOverTime(const Windows& w, std::span<const double> column, bool root, Pacer* pacer, StepColumn* out) {
   const double* v = column.data();
   ForWindowsByFour(
-      w, out,
+      w, pacer, out,
       [&](std::size_t k, std::uint32_t n, double* four) {
         RunningVariance state[4];
         const double* p[4] = {v + w.lo[k], v + w.lo[k + 1], v + w.lo[k + 2], v + w.lo[k + 3]};
@@ -393,7 +415,7 @@ void VarianceOverTime(const Windows& w, std::span<const double> column, bool roo
       });
 }
 
-void QuantileOverTime(const Windows& w, std::span<const double> v, const StepColumn& q, std::vector<double>* scratch, StepColumn* out) {
+void QuantileOverTime(const Windows& w, std::span<const double> v, const StepColumn& q, std::vector<double>* scratch, Pacer* pacer, StepColumn* out) {
   // The window is kept sorted from step to step; when it has moved past itself it is sorted anew.
   std::vector<double>& sorted = *scratch;
   sorted.clear();
@@ -403,6 +425,8 @@ void QuantileOverTime(const Windows& w, std::span<const double> v, const StepCol
   for (std::size_t k = 0; k < steps; ++k) {
     const std::uint32_t lo = w.lo[k], hi = w.hi[k];
     if (lo == hi) continue;
+    // Sorting takes a few times its number; taking in and out moves up to the whole window for each.
+    if (!pacer->Spend(hi - lo + (hi - std::max(lo, to)) * ((hi - lo) / 16 + 16))) return;
     if (lo >= to || (lo - from) + (hi - to) > (hi - lo) / 2) {
       sorted.assign(v.begin() + lo, v.begin() + hi);
       SortNanFirst(&sorted);

@@ -64,15 +64,19 @@ void RateKernel(const RatePlan& plan, std::span<const double> v, bool is_counter
                 std::span<const std::uint32_t> resets, StepColumn* out);
 
 // --- windows ---------------------------------------------------------------
+// Those that look at every sample of every window take a pacer; when it says stop,
+// what they leave in *out is worth nothing.
 
-void SumOverTime(const Windows& w, std::span<const double> v, StepColumn* out);
-void AvgOverTime(const Windows& w, std::span<const double> v, StepColumn* out);
+void SumOverTime(const Windows& w, std::span<const double> v, Pacer* pacer, StepColumn* out);
+void AvgOverTime(const Windows& w, std::span<const double> v, Pacer* pacer, StepColumn* out);
 void MinMaxOverTime(const Windows& w, std::span<const double> v, bool is_max, StepColumn* out);
+// Where the extreme of each window lies: of equal values the last; a NaN only where there is nothing else.
+void LastExtremeOverTime(const Windows& w, std::span<const double> v, bool is_max, std::vector<std::uint32_t>* at);
 void ChangesOverTime(const Windows& w, std::span<const double> v, StepColumn* out);
 void ResetsOverTime(const Windows& w, std::span<const double> v, StepColumn* out);
-void VarianceOverTime(const Windows& w, std::span<const double> v, bool root, StepColumn* out);
+void VarianceOverTime(const Windows& w, std::span<const double> v, bool root, Pacer* pacer, StepColumn* out);
 // q[k] is the quantile of step k.
-void QuantileOverTime(const Windows& w, std::span<const double> v, const StepColumn& q, std::vector<double>* scratch, StepColumn* out);
+void QuantileOverTime(const Windows& w, std::span<const double> v, const StepColumn& q, std::vector<double>* scratch, Pacer* pacer, StepColumn* out);
 
 // --- aggregation -----------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <numeric>
 #include <optional>
 
@@ -60,16 +61,12 @@ std::string Expand(std::string_view text, const re2::RE2& regex, const std::vect
 
 }  // namespace
 
-Result<void> LabelOperator::Prepare(QueryContext& context) {
-  if (call_.function->name == "label_replace") {
-    PROM_TRY(child_->Prepare(context));
-    return Replace();
-  }
+Result<void> LabelOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
-  return JoinLabels();
+  return call_.function->name == "label_replace" ? Replace(context) : JoinLabels(context);
 }
 
-Result<void> LabelOperator::Replace() {
+Result<void> LabelOperator::Replace(QueryContext& context) {
   const std::string &dst = Text(*call_.args[1]), &replacement = Text(*call_.args[2]), &src = Text(*call_.args[3]), &text = Text(*call_.args[4]);
   re2::RE2::Options options;
   options.set_log_errors(false);
@@ -79,18 +76,22 @@ Result<void> LabelOperator::Replace() {
   series_ = child_->series();
   const std::size_t count = static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1;
   std::vector<re2::StringPiece> groups(count);
+  Pacer pacer(context);
   for (SeriesMeta& meta : series_) {
     const std::string value(meta.labels.Get(src));
+    if (!pacer.Spend(1000 + 100 * value.size())) return pacer.status();
     if (!regex.Match(value, 0, value.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(count))) continue;
     LabelsBuilder builder(meta.labels);
-    builder.Set(dst, Expand(replacement, regex, groups));
+    const std::string text_of_group = Expand(replacement, regex, groups);
+    PROM_TRY(held_.AddMemory(context, text_of_group.size()));
+    builder.Set(dst, text_of_group);
     meta.labels = builder.Build();
     if (dst == kMetricName) meta.drop_name = false;
   }
   return {};
 }
 
-Result<void> LabelOperator::JoinLabels() {
+Result<void> LabelOperator::JoinLabels(QueryContext& context) {
   const std::string &dst = Text(*call_.args[1]), &separator = Text(*call_.args[2]);
   std::vector<std::string> sources;
   for (std::size_t i = 3; i < call_.args.size(); ++i) {
@@ -99,12 +100,15 @@ Result<void> LabelOperator::JoinLabels() {
   }
   if (!IsValidLabelName(dst)) return Error{Errc::kInvalid, "invalid destination label name in label_join(): " + dst};
   series_ = child_->series();
+  Pacer pacer(context);
   for (SeriesMeta& meta : series_) {
+    if (!pacer.Spend(500 + 100 * sources.size())) return pacer.status();
     std::string joined;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       if (i != 0) joined += separator;
       joined += meta.labels.Get(sources[i]);
     }
+    PROM_TRY(held_.AddMemory(context, joined.size()));
     LabelsBuilder builder(meta.labels);
     builder.Set(dst, joined);
     meta.labels = builder.Build();
@@ -158,13 +162,17 @@ Result<void> SortOperator::Compute(QueryContext& context) {
       }
       return series[x].labels < series[y].labels;
     };
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) { return descending ? less(y, x) : less(x, y); });
+    PacedLess paced(context, [&](std::size_t x, std::size_t y) { return descending ? less(y, x) : less(x, y); });
+    std::stable_sort(order.begin(), order.end(), std::ref(paced));
+    PROM_TRY(paced.status());
   } else if (grid_.steps == 1) {
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) {
+    PacedLess paced(context, [&](std::size_t x, std::size_t y) {
       const double a = input[x].values[0], b = input[y].values[0];
       if (std::isnan(a) || std::isnan(b)) return !std::isnan(a) && std::isnan(b);  // NaN last either way
       return descending ? a > b : a < b;
     });
+    std::stable_sort(order.begin(), order.end(), std::ref(paced));
+    PROM_TRY(paced.status());
   }
   for (std::size_t i : order) {
     series_.push_back(series[i]);

@@ -14,16 +14,17 @@ namespace prom::promql {
 class LabelOperator : public Operator {
  public:
   LabelOperator(const CallExpr& call, OperatorPtr child) : Operator(child->grid()), call_(call), child_(std::move(child)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override { return child_->Read(context, i, worker, out); }
   std::string Explain() const override { return std::string(call_.function->name); }
   std::vector<const Operator*> Children() const override { return {child_.get()}; }
 
  private:
-  Result<void> Replace();
-  Result<void> JoinLabels();
+  Result<void> Replace(QueryContext& context);
+  Result<void> JoinLabels(QueryContext& context);
   const CallExpr& call_;  // outlives the plan
   OperatorPtr child_;
+  HeldSamples held_;
 };
 
 class SortOperator : public MaterializedOperator {

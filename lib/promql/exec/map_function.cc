@@ -141,15 +141,10 @@ double ScalarBinary(BinaryOp op, double a, double b) {
   }
 }
 
-Result<void> MapOperator::Prepare(QueryContext& context) {
+Result<void> MapOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
   series_ = child_->series();
-  if (!drop_name_) return {};
-  for (SeriesMeta& meta : series_) {
-    if (!context.options().delayed_name_removal) meta.labels = DropMetadataLabels(meta.labels);
-    meta.drop_name = true;
-  }
-  return {};
+  return drop_name_ ? DropNames(context, &series_) : Result<void>();
 }
 
 Result<void> FloatFunctionOperator::Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) {
@@ -159,8 +154,8 @@ Result<void> FloatFunctionOperator::Read(QueryContext& context, std::size_t i, s
   return {};
 }
 
-Result<void> ClampOperator::Prepare(QueryContext& context) {
-  PROM_TRY(MapOperator::Prepare(context));
+Result<void> ClampOperator::DoPrepare(QueryContext& context) {
+  PROM_TRY(MapOperator::DoPrepare(context));
   for (OperatorPtr& scalar : scalars_) {
     PROM_TRY(scalar->Prepare(context));
     PROM_TRY(scalar->Read(context, 0, 0, &columns_.emplace_back()));
@@ -218,8 +213,8 @@ VectorScalarOperator::VectorScalarOperator(const BinaryExpr& expr, OperatorPtr v
       pos_(expr.pos),
       scalar_(std::move(scalar)) {}
 
-Result<void> VectorScalarOperator::Prepare(QueryContext& context) {
-  PROM_TRY(MapOperator::Prepare(context));
+Result<void> VectorScalarOperator::DoPrepare(QueryContext& context) {
+  PROM_TRY(MapOperator::DoPrepare(context));
   PROM_TRY(scalar_->Prepare(context));
   return scalar_->Read(context, 0, 0, &scalar_column_);
 }

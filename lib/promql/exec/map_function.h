@@ -23,7 +23,7 @@ double ScalarBinary(BinaryOp op, double a, double b);  // comparisons give 0 or 
 class MapOperator : public Operator {
  public:
   MapOperator(OperatorPtr child, bool drop_name) : Operator(child->grid()), child_(std::move(child)), drop_name_(drop_name) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   std::vector<const Operator*> Children() const override { return {child_.get()}; }
 
  protected:
@@ -49,7 +49,7 @@ class ClampOperator : public MapOperator {
   enum class Kind { kClamp, kClampMin, kClampMax, kRound };
   ClampOperator(Kind kind, OperatorPtr child, std::vector<OperatorPtr> scalars)
       : MapOperator(std::move(child), true), kind_(kind), scalars_(std::move(scalars)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override;
   std::vector<const Operator*> Children() const override;
@@ -64,7 +64,7 @@ class ClampOperator : public MapOperator {
 class VectorScalarOperator : public MapOperator {
  public:
   VectorScalarOperator(const BinaryExpr& expr, OperatorPtr vector, OperatorPtr scalar, bool swapped);
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override;
   std::vector<const Operator*> Children() const override { return {child_.get(), scalar_.get()}; }

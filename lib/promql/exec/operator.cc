@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "promql/exec/parallel.h"
+
 namespace prom::promql {
 
 const HistogramPtr* StepColumn::HistogramAtStep(std::size_t k) const {
@@ -43,15 +45,27 @@ Result<std::vector<StepColumn>> ReadAll(QueryContext& context, Operator& op, Hel
   const std::size_t n = op.series().size();
   PROM_TRY(held->Add(context, n * op.grid().steps));
   std::vector<StepColumn> columns(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    PROM_TRY(context.Check());
-    PROM_TRY(op.Read(context, i, 0, &columns[i]));
-    if (!columns[i].histograms.empty()) PROM_TRY(held->Add(context, columns[i].HeldSize() - op.grid().steps));
-  }
+  const auto consume = [&](std::size_t i, StepColumn* column) -> Result<void> {
+    if (!column->histograms.empty()) PROM_TRY(held->Add(context, column->HeldSize() - op.grid().steps));
+    columns[i] = std::move(*column);
+    return {};
+  };
+  PROM_TRY(ReadInOrder(context, op, consume));
   return columns;
 }
 
-Result<void> MaterializedOperator::Prepare(QueryContext& context) { return Compute(context); }
+Result<void> Operator::Prepare(QueryContext& context) {
+  PROM_TRY(DoPrepare(context));
+  return labels_held_.AddMemory(context, LabelBytes(series_));
+}
+
+std::size_t LabelBytes(const std::vector<SeriesMeta>& series) {
+  std::size_t bytes = series.size() * sizeof(SeriesMeta);
+  for (const SeriesMeta& meta : series) bytes += meta.labels.bytes().size();
+  return bytes;
+}
+
+Result<void> MaterializedOperator::DoPrepare(QueryContext& context) { return Compute(context); }
 
 Result<void> MaterializedOperator::Read(QueryContext&, std::size_t i, std::size_t, StepColumn* out) {
   *out = columns_[i];  // a copy: the same series may be read again, by another worker
@@ -120,6 +134,16 @@ Labels Filter(const Labels& labels, Keep&& keep) {
 
 Labels DropMetadataLabels(const Labels& labels) {
   return Filter(labels, [](std::string_view name) { return name != kMetricName && name != "__type__" && name != "__unit__"; });
+}
+
+Result<void> DropNames(QueryContext& context, std::vector<SeriesMeta>* series) {
+  Pacer pacer(context);
+  for (SeriesMeta& meta : *series) {
+    if (!pacer.Spend(200)) return pacer.status();
+    if (!context.options().delayed_name_removal) meta.labels = DropMetadataLabels(meta.labels);
+    meta.drop_name = true;
+  }
+  return {};
 }
 
 Labels KeepLabels(const Labels& labels, const std::vector<std::string>& names) {

@@ -12,12 +12,13 @@
 // Threading: Prepare from one thread. Read may be called from many at once if
 // each passes its own worker number below kMaxWorkers; an operator keeps what
 // it needs for Read in PerWorker. Results must not depend on who reads what:
-// whoever merges, merges in order of series.
+// whoever merges, merges in order of series (parallel.h does).
 #pragma once
 
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -29,7 +30,7 @@
 
 namespace prom::promql {
 
-inline constexpr std::size_t kMaxWorkers = 1;
+inline constexpr std::size_t kMaxWorkers = kMaxThreads;
 template <typename T>
 using PerWorker = T[kMaxWorkers];
 
@@ -40,6 +41,7 @@ struct Grid {
   std::int64_t At(std::size_t k) const { return start_ms + static_cast<std::int64_t>(k) * interval_ms; }
   std::int64_t last_ms() const { return At(steps == 0 ? 0 : steps - 1); }
   Grid FirstStep() const { return {start_ms, interval_ms, steps == 0 ? 0u : 1u}; }
+  friend bool operator==(const Grid&, const Grid&) = default;
 };
 
 using HistogramPtr = std::shared_ptr<const Histogram>;
@@ -125,19 +127,29 @@ class Operator {
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 
-  // Once, before Read. Fixes series().
-  virtual Result<void> Prepare(QueryContext& context) = 0;
+  // Once, before Read. Fixes series(), and counts what its labels take.
+  Result<void> Prepare(QueryContext& context);
+  // Whether Read costs no more than a copy.
+  virtual bool InMemory() const { return false; }
   // Replaces *out with series i, grid().steps long. May come out empty.
   virtual Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) = 0;
   virtual std::string Explain() const = 0;  // one line
   virtual std::vector<const Operator*> Children() const = 0;
 
+  // The value of a scalar that is known while planning and the same at every step.
+  virtual std::optional<double> Constant() const { return std::nullopt; }
+
   const Grid& grid() const { return grid_; }
   const std::vector<SeriesMeta>& series() const { return series_; }
 
  protected:
+  virtual Result<void> DoPrepare(QueryContext& context) = 0;
+
   Grid grid_;
   std::vector<SeriesMeta> series_;
+
+ private:
+  HeldSamples labels_held_;
 };
 using OperatorPtr = std::unique_ptr<Operator>;
 
@@ -148,8 +160,9 @@ Result<std::vector<StepColumn>> ReadAll(QueryContext& context, Operator& op, Hel
 class MaterializedOperator : public Operator {
  public:
   using Operator::Operator;
-  Result<void> Prepare(QueryContext& context) final;
+  Result<void> DoPrepare(QueryContext& context) final;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) final;
+  bool InMemory() const final { return true; }
 
  protected:
   // Fills series_ and columns_, one column a series.
@@ -180,10 +193,14 @@ class OutputTable {
   HeldSamples held_;
 };
 
+std::size_t LabelBytes(const std::vector<SeriesMeta>& series);
+
 Error DuplicateLabelset();  // "vector cannot contain metrics with the same labelset"
 
 // Labels without __name__, __type__ and __unit__.
 Labels DropMetadataLabels(const Labels& labels);
+// Drops names as the query's mode wants: now, or by a mark for the end.
+Result<void> DropNames(QueryContext& context, std::vector<SeriesMeta>* series);
 // Only / all but the named labels; `names` sorted.
 Labels KeepLabels(const Labels& labels, const std::vector<std::string>& names);
 Labels RemoveLabels(const Labels& labels, const std::vector<std::string>& names);

@@ -47,7 +47,7 @@ std::optional<RangeFunction> FindRangeFunction(std::string_view name) {
   return std::nullopt;
 }
 
-Result<void> RangeFunctionOperator::Prepare(QueryContext& context) {
+Result<void> RangeFunctionOperator::DoPrepare(QueryContext& context) {
   for (OperatorPtr& scalar : scalars_) {
     PROM_TRY(scalar->Prepare(context));
     PROM_TRY(scalar->Read(context, 0, 0, &scalar_columns_.emplace_back()));
@@ -71,13 +71,8 @@ Result<void> RangeFunctionOperator::Prepare(QueryContext& context) {
 
   // last_ and first_over_time are like offset: the series stays what it is.
   const bool keeps_name = spec_.function == RangeFunction::kLast || spec_.function == RangeFunction::kFirst;
-  const bool delayed = context.options().delayed_name_removal;
-  series_.reserve(source_->series().size());
-  for (const SeriesMeta& in : source_->series()) {
-    const bool drop = !keeps_name || in.drop_name;
-    series_.push_back({drop && !delayed ? DropMetadataLabels(in.labels) : in.labels, drop});
-  }
-  return {};
+  series_ = source_->series();
+  return keeps_name ? Result<void>() : DropNames(context, &series_);
 }
 
 bool RangeFunctionOperator::NeedsGeneralWay(const SeriesColumns& samples) const {
@@ -124,7 +119,7 @@ Result<void> RangeFunctionOperator::Read(QueryContext& context, std::size_t i, s
       case RangeFunction::kPredictLinear:
       case RangeFunction::kDoubleExponentialSmoothing: {
         // These use the floats of a window and mention histograms they left out.
-        PROM_TRY(Floats(floats, scratch, out));
+        PROM_TRY(Floats(context, floats, scratch, out));
         for (std::size_t k = 0; k < grid_.steps; ++k) {
           if (floats.lo[k] != floats.hi[k] && scratch.histogram_windows.lo[k] != scratch.histogram_windows.hi[k]) {
             context.annotations().Info("ignored histograms in a range containing both floats and histograms for metric name " +
@@ -166,30 +161,32 @@ Result<void> RangeFunctionOperator::Read(QueryContext& context, std::size_t i, s
   return {};
 }
 
-Result<void> RangeFunctionOperator::Floats(QueryContext&, Scratch& scratch, StepColumn* out) {
+Result<void> RangeFunctionOperator::Floats(QueryContext& context, Scratch& scratch, StepColumn* out) {
   const SeriesColumns& s = scratch.samples;
   const bool extrapolated =
       spec_.function == RangeFunction::kRate || spec_.function == RangeFunction::kIncrease || spec_.function == RangeFunction::kDelta;
   if (extrapolated) {
     const bool is_rate = spec_.function == RangeFunction::kRate;
     const RatePlan& plan =
-        scratch.rates.Get(s, [&](RatePlan* p) { p->Compute(s.t, grid_, spec_.shift, spec_.range_ms, is_rate); });
+        scratch.rates.Get(s, grid_.steps, [&](RatePlan* p) { p->Compute(s.t, grid_, spec_.shift, spec_.range_ms, is_rate); });
     RateKernel(plan, s.v, spec_.function != RangeFunction::kDelta, is_rate, spec_.range_ms, scratch.resets, out);
     return {};
   }
-  const Windows& w = scratch.windows.Get(s, [&](Windows* made) { made->Compute(s.t, grid_, spec_.shift, spec_.range_ms); });
-  return Floats(w, scratch, out);
+  const Windows& w = scratch.windows.Get(s, grid_.steps, [&](Windows* made) { made->Compute(s.t, grid_, spec_.shift, spec_.range_ms); });
+  return Floats(context, w, scratch, out);
 }
 
 namespace {
 
-// Calls fn(k, lo, hi) -> value for steps with at least `least` samples.
+// Calls fn(k, lo, hi) -> value for steps with at least `least` samples. With a pacer
+// when fn looks at the whole window, at so many ns a sample.
 template <typename Fn>
-void EachWindow(const Windows& w, std::uint32_t least, StepColumn* out, Fn&& fn) {
+void EachWindow(const Windows& w, std::uint32_t least, StepColumn* out, Fn&& fn, Pacer* pacer = nullptr, std::size_t cost = 16) {
   const std::size_t steps = w.lo.size();
   out->Reset(steps);
   for (std::size_t k = 0; k < steps; ++k) {
     if (w.hi[k] - w.lo[k] < least) continue;
+    if (pacer != nullptr && !pacer->Spend(cost * (w.hi[k] - w.lo[k]))) return;
     out->Set(k, fn(k, w.lo[k], w.hi[k]));
   }
 }
@@ -224,7 +221,8 @@ double MedianDeviation(std::span<const double> v, std::vector<double>* scratch) 
 
 }  // namespace
 
-Result<void> RangeFunctionOperator::Floats(const Windows& w, Scratch& scratch, StepColumn* out) {
+Result<void> RangeFunctionOperator::Floats(QueryContext& context, const Windows& w, Scratch& scratch, StepColumn* out) {
+  Pacer pacer(context);
   const std::span<const double> v = scratch.samples.v;
   const std::span<const std::int64_t> t = scratch.samples.t;
   auto seconds = [](std::int64_t ms) { return static_cast<double>(ms) / 1000; };
@@ -242,32 +240,26 @@ Result<void> RangeFunctionOperator::Floats(const Windows& w, Scratch& scratch, S
       });
       break;
     }
-    case RangeFunction::kSum: SumOverTime(w, v, out); break;
-    case RangeFunction::kAvg: AvgOverTime(w, v, out); break;
+    case RangeFunction::kSum: SumOverTime(w, v, &pacer, out); break;
+    case RangeFunction::kAvg: AvgOverTime(w, v, &pacer, out); break;
     case RangeFunction::kMin: MinMaxOverTime(w, v, false, out); break;
     case RangeFunction::kMax: MinMaxOverTime(w, v, true, out); break;
     case RangeFunction::kCount:
       EachWindow(w, 1, out, [](std::size_t, std::uint32_t lo, std::uint32_t hi) { return static_cast<double>(hi - lo); });
       break;
-    case RangeFunction::kStddev: VarianceOverTime(w, v, true, out); break;
-    case RangeFunction::kStdvar: VarianceOverTime(w, v, false, out); break;
-    case RangeFunction::kQuantile: QuantileOverTime(w, v, scalar_columns_[0], &scratch.values, out); break;
+    case RangeFunction::kStddev: VarianceOverTime(w, v, true, &pacer, out); break;
+    case RangeFunction::kStdvar: VarianceOverTime(w, v, false, &pacer, out); break;
+    case RangeFunction::kQuantile: QuantileOverTime(w, v, scalar_columns_[0], &scratch.values, &pacer, out); break;
     case RangeFunction::kLast: EachWindow(w, 1, out, [&](std::size_t, std::uint32_t, std::uint32_t hi) { return v[hi - 1]; }); break;
     case RangeFunction::kFirst: EachWindow(w, 1, out, [&](std::size_t, std::uint32_t lo, std::uint32_t) { return v[lo]; }); break;
     case RangeFunction::kPresent: EachWindow(w, 1, out, [](std::size_t, std::uint32_t, std::uint32_t) { return 1.0; }); break;
     case RangeFunction::kMad:
-      EachWindow(w, 1, out, [&](std::size_t, std::uint32_t lo, std::uint32_t hi) { return MedianDeviation(v.subspan(lo, hi - lo), &scratch.values); });
+      EachWindow(w, 1, out, [&](std::size_t, std::uint32_t lo, std::uint32_t hi) { return MedianDeviation(v.subspan(lo, hi - lo), &scratch.values); }, &pacer, 100);
       break;
     case RangeFunction::kTsOfMin:
     case RangeFunction::kTsOfMax: {
-      const bool is_max = spec_.function == RangeFunction::kTsOfMax;
-      EachWindow(w, 1, out, [&](std::size_t, std::uint32_t lo, std::uint32_t hi) {
-        std::uint32_t best = lo;  // of equal values the last
-        for (std::uint32_t i = lo; i < hi; ++i) {
-          if ((is_max ? v[i] >= v[best] : v[i] <= v[best]) || std::isnan(v[best])) best = i;
-        }
-        return seconds(t[best]);
-      });
+      LastExtremeOverTime(w, v, spec_.function == RangeFunction::kTsOfMax, &scratch.positions);
+      EachWindow(w, 1, out, [&](std::size_t k, std::uint32_t, std::uint32_t) { return seconds(t[scratch.positions[k]]); });
       break;
     }
     case RangeFunction::kTsOfFirst: EachWindow(w, 1, out, [&](std::size_t, std::uint32_t lo, std::uint32_t) { return seconds(t[lo]); }); break;
@@ -277,21 +269,21 @@ Result<void> RangeFunctionOperator::Floats(const Windows& w, Scratch& scratch, S
     case RangeFunction::kDeriv:
       EachWindow(w, 2, out, [&](std::size_t, std::uint32_t lo, std::uint32_t hi) {
         return LinearRegression(t.subspan(lo, hi - lo), v.subspan(lo, hi - lo), t[lo]).first;
-      });
+      }, &pacer);
       break;
     case RangeFunction::kPredictLinear:
       EachWindow(w, 2, out, [&](std::size_t k, std::uint32_t lo, std::uint32_t hi) {
         const auto [slope, intercept] = LinearRegression(t.subspan(lo, hi - lo), v.subspan(lo, hi - lo), grid_.At(k));
         return slope * scalar_columns_[0].values[k] + intercept;
-      });
+      }, &pacer);
       break;
     case RangeFunction::kDoubleExponentialSmoothing:
       EachWindow(w, 2, out, [&](std::size_t k, std::uint32_t lo, std::uint32_t hi) {
         return Smooth(v, lo, hi, scalar_columns_[0].values[k], scalar_columns_[1].values[k]);
-      });
+      }, &pacer);
       break;
   }
-  return {};
+  return pacer.status();
 }
 
 std::string RangeFunctionOperator::Explain() const {

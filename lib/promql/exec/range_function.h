@@ -50,7 +50,7 @@ class RangeFunctionOperator : public Operator {
   // `scalars`: the scalar arguments in order, on the same grid.
   RangeFunctionOperator(const Grid& grid, RangeSpec spec, std::unique_ptr<SeriesSource> source, std::vector<OperatorPtr> scalars)
       : Operator(grid), spec_(std::move(spec)), source_(std::move(source)), scalars_(std::move(scalars)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override;
   std::vector<const Operator*> Children() const override;
@@ -61,12 +61,12 @@ class RangeFunctionOperator : public Operator {
     TimeColumnCache<RatePlan> rates;
     TimeColumnCache<Windows> windows;
     Windows histogram_windows;
-    std::vector<std::uint32_t> resets;
+    std::vector<std::uint32_t> resets, positions;
     std::vector<double> values;
     std::vector<std::int64_t> histogram_times;
   };
   Result<void> Floats(QueryContext& context, Scratch& scratch, StepColumn* out);
-  Result<void> Floats(const Windows& w, Scratch& scratch, StepColumn* out);
+  Result<void> Floats(QueryContext& context, const Windows& w, Scratch& scratch, StepColumn* out);
   bool NeedsGeneralWay(const SeriesColumns& samples) const;
 
   RangeSpec spec_;

@@ -98,7 +98,8 @@ class Evaluator {
       one.lo = {0};
       one.hi = {static_cast<std::uint32_t>(w.v.size())};
       StepColumn result;
-      average ? AvgOverTime(one, w.v, &result) : SumOverTime(one, w.v, &result);
+      Pacer pacer(context_);
+      average ? AvgOverTime(one, w.v, &pacer, &result) : SumOverTime(one, w.v, &pacer, &result);
       return out->Set(k, result.values[0]);
     }
     HistogramAverage sum;
@@ -419,10 +420,12 @@ Result<void> GeneralRangeFunction(QueryContext& context, const RangeInput& in, S
   out->Reset(in.grid.steps);
   Evaluator evaluator(context, in);
   const SeriesColumns& s = in.samples;
+  Pacer pacer(context);
   for (std::size_t k = 0; k < in.grid.steps; ++k) {
     const std::size_t lo = in.floats.lo[k], n = in.floats.hi[k] - lo;
     const std::size_t h_lo = in.histograms.lo[k], h_n = in.histograms.hi[k] - h_lo;
     if (n + h_n == 0) continue;
+    if (!pacer.Spend(4 * n + 1000 * h_n)) return pacer.status();  // histograms are what costs
     Window w;
     w.t = s.t.subspan(lo, n);
     w.v = s.v.subspan(lo, n);

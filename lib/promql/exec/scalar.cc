@@ -5,10 +5,11 @@
 #include <unordered_map>
 
 #include "base/number.h"
+#include "promql/exec/parallel.h"
 
 namespace prom::promql {
 
-Result<void> NumberOperator::Prepare(QueryContext&) {
+Result<void> NumberOperator::DoPrepare(QueryContext&) {
   series_.emplace_back();
   return {};
 }
@@ -22,7 +23,7 @@ Result<void> NumberOperator::Read(QueryContext&, std::size_t, std::size_t, StepC
 
 std::string NumberOperator::Explain() const { return FormatFloatG(value_); }
 
-Result<void> TimeOperator::Prepare(QueryContext&) {
+Result<void> TimeOperator::DoPrepare(QueryContext&) {
   series_.emplace_back();
   return {};
 }
@@ -34,7 +35,7 @@ Result<void> TimeOperator::Read(QueryContext&, std::size_t, std::size_t, StepCol
   return {};
 }
 
-Result<void> ScalarPairOperator::Prepare(QueryContext& context) {
+Result<void> ScalarPairOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(lhs_->Prepare(context));
   PROM_TRY(rhs_->Prepare(context));
   series_.emplace_back();
@@ -56,15 +57,14 @@ Result<void> ToScalarOperator::Compute(QueryContext& context) {
   series_.emplace_back();
   out.Reset(grid_.steps);
   std::vector<std::uint8_t> count(grid_.steps, 0);
-  StepColumn column;
-  for (std::size_t i = 0; i < child_->series().size(); ++i) {
-    PROM_TRY(context.Check());
-    PROM_TRY(child_->Read(context, i, 0, &column));
-    ForEachBit(column.present, [&](std::size_t k) {
+  const auto consume = [&](std::size_t, StepColumn* column) -> Result<void> {
+    ForEachBit(column->present, [&](std::size_t k) {
       if (count[k] < 2) ++count[k];
-      out.values[k] = column.values[k];
+      out.values[k] = column->values[k];
     });
-  }
+    return {};
+  };
+  PROM_TRY(ReadInOrder(context, *child_, consume));
   for (std::size_t k = 0; k < grid_.steps; ++k) {
     if (count[k] != 1) out.values[k] = std::numeric_limits<double>::quiet_NaN();
   }
@@ -111,7 +111,7 @@ Labels AbsentLabels(const Expr& arg) {
   return builder.Build();
 }
 
-Result<void> StepInvariantOperator::Prepare(QueryContext& context) {
+Result<void> StepInvariantOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
   series_ = child_->series();
   return {};
@@ -142,7 +142,7 @@ bool MergeColumn(const StepColumn& from, StepColumn* into) {
   return true;
 }
 
-Result<void> MergeOperator::Prepare(QueryContext& context) {
+Result<void> MergeOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
   std::unordered_map<Labels, std::size_t> known;
   known.reserve(child_->series().size());
@@ -153,22 +153,20 @@ Result<void> MergeOperator::Prepare(QueryContext& context) {
   }
   merged_ = true;
   std::unordered_map<Labels, std::size_t> output;
-  StepColumn column;
-  for (std::size_t i = 0; i < child_->series().size(); ++i) {
-    PROM_TRY(context.Check());
-    PROM_TRY(child_->Read(context, i, 0, &column));
-    if (column.empty()) continue;
+  return ReadInOrder(context, *child_, [&](std::size_t i, StepColumn* read) -> Result<void> {
+    StepColumn& column = *read;
+    if (column.empty()) return {};
     auto [it, fresh] = output.try_emplace(child_->series()[i].labels, columns_.size());
     if (fresh) {
       PROM_TRY(held_.Add(context, column.HeldSize()));
       columns_.push_back(std::move(column));
       series_.push_back(child_->series()[i]);
-      continue;
+      return {};
     }
     if (column.FirstStep() < columns_[it->second].FirstStep()) series_[it->second].drop_name = child_->series()[i].drop_name;
     if (rule_ == Rule::kNever || !MergeColumn(column, &columns_[it->second])) return DuplicateLabelset();
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<void> MergeOperator::Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) {

@@ -14,7 +14,7 @@ namespace prom::promql {
 class EmptyOperator : public Operator {
  public:
   using Operator::Operator;
-  Result<void> Prepare(QueryContext&) override { return {}; }
+  Result<void> DoPrepare(QueryContext&) override { return {}; }
   Result<void> Read(QueryContext&, std::size_t, std::size_t, StepColumn* out) override {
     out->Reset(grid_.steps);
     return {};
@@ -26,7 +26,8 @@ class EmptyOperator : public Operator {
 class NumberOperator : public Operator {
  public:
   NumberOperator(const Grid& grid, double value) : Operator(grid), value_(value) {}
-  Result<void> Prepare(QueryContext&) override;
+  std::optional<double> Constant() const override { return value_; }
+  Result<void> DoPrepare(QueryContext&) override;
   Result<void> Read(QueryContext&, std::size_t, std::size_t, StepColumn* out) override;
   std::string Explain() const override;
   std::vector<const Operator*> Children() const override { return {}; }
@@ -38,7 +39,7 @@ class NumberOperator : public Operator {
 class TimeOperator : public Operator {  // time()
  public:
   using Operator::Operator;
-  Result<void> Prepare(QueryContext&) override;
+  Result<void> DoPrepare(QueryContext&) override;
   Result<void> Read(QueryContext&, std::size_t, std::size_t, StepColumn* out) override;
   std::string Explain() const override { return "time"; }
   std::vector<const Operator*> Children() const override { return {}; }
@@ -50,7 +51,7 @@ class ScalarPairOperator : public Operator {
   using Function = std::function<double(double, double)>;
   ScalarPairOperator(std::string name, Function function, OperatorPtr lhs, OperatorPtr rhs)
       : Operator(lhs->grid()), name_(std::move(name)), function_(std::move(function)), lhs_(std::move(lhs)), rhs_(std::move(rhs)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override { return name_; }
   std::vector<const Operator*> Children() const override { return {lhs_.get(), rhs_.get()}; }
@@ -99,7 +100,7 @@ Labels AbsentLabels(const Expr& arg);
 class StepInvariantOperator : public Operator {
  public:
   StepInvariantOperator(const Grid& grid, OperatorPtr child) : Operator(grid), child_(std::move(child)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override { return "same at every step"; }
   std::vector<const Operator*> Children() const override { return {child_.get()}; }
@@ -116,7 +117,7 @@ class MergeOperator : public Operator {
   // never: any two series of equal labels fail, as for range functions; series without samples do not count.
   enum class Rule { kMergeSteps, kNever };
   MergeOperator(OperatorPtr child, Rule rule) : Operator(child->grid()), child_(std::move(child)), rule_(rule) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override { return "unique labels"; }
   std::vector<const Operator*> Children() const override { return {child_.get()}; }

@@ -9,16 +9,10 @@
 
 namespace prom::promql {
 
-Result<void> SelectOperator::Prepare(QueryContext& context) {
+Result<void> SelectOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(source_->Prepare(context));
-  const bool drop = spec_.take != Take::kValue;
   series_ = source_->series();
-  if (!drop) return {};
-  for (SeriesMeta& meta : series_) {
-    if (!context.options().delayed_name_removal) meta.labels = DropMetadataLabels(meta.labels);
-    meta.drop_name = true;
-  }
-  return {};
+  return spec_.take == Take::kValue ? Result<void>() : DropNames(context, &series_);
 }
 
 void SelectOperator::Find(std::span<const std::int64_t> t, Positions* out) const {
@@ -44,7 +38,7 @@ Result<void> SelectOperator::Read(QueryContext& context, std::size_t i, std::siz
     Smoothed(context, source_->series()[i].labels, &s, out);
     return {};
   }
-  const Positions& p = scratch.positions.Get(s, [&](Positions* made) { Find(s.t, made); });
+  const Positions& p = scratch.positions.Get(s, grid_.steps, [&](Positions* made) { Find(s.t, made); });
   if (!s.histograms.empty()) {
     WithHistograms(s, p, out);
     return {};

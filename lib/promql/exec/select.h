@@ -23,7 +23,7 @@ class SelectOperator : public Operator {
   };
   SelectOperator(const Grid& grid, Spec spec, std::unique_ptr<SeriesSource> source)
       : Operator(grid), spec_(spec), source_(std::move(source)) {}
-  Result<void> Prepare(QueryContext& context) override;
+  Result<void> DoPrepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override { return "select " + source_->Explain(); }
   std::vector<const Operator*> Children() const override { return source_->Children(); }

@@ -30,7 +30,13 @@ void DetectResets(std::vector<HistogramSample>* histograms) {
 Result<void> StorageSource::Prepare(QueryContext& context) {
   PROM_ASSIGN(selection_, context.Select(matchers_, min_ms_, max_ms_));
   series_.reserve(selection_->size());
-  for (std::size_t i = 0; i < selection_->size(); ++i) series_.push_back({selection_->labels(i), false});
+  Pacer pacer(context);
+  for (std::size_t i = 0; i < selection_->size(); ++i) {
+    const Labels& labels = selection_->labels(i);
+    PROM_TRY(held_.AddMemory(context, sizeof(SeriesMeta) + labels.bytes().size()));
+    if (!pacer.Spend(100)) return pacer.status();
+    series_.push_back({labels, false});
+  }
   return {};
 }
 

@@ -55,6 +55,7 @@ class StorageSource : public SeriesSource {
   std::int64_t min_ms_, max_ms_;
   bool detect_resets_;
   std::shared_ptr<const Selection> selection_;
+  HeldSamples held_;
 };
 
 // The output of `child` on its own grid, as samples.
@@ -83,9 +84,9 @@ struct Windows {
 template <typename T>
 class TimeColumnCache {
  public:
-  // The value for the column of `s`; `make(T*)` fills it when it is not known yet.
+  // The value for the column of `s` over so many steps; `make(T*)` fills it when it is not known yet.
   template <typename Make>
-  const T& Get(const SeriesColumns& s, Make&& make) {
+  const T& Get(const SeriesColumns& s, std::size_t steps, Make&& make) {
     if (s.time_column == 0) {
       make(&single_);
       return single_;
@@ -94,7 +95,7 @@ class TimeColumnCache {
     auto it = known_.find(s.time_column);
     if (it == known_.end()) {
       // A bound on memory: columns x steps. Jobs come in label order, so old columns rarely come back.
-      if (known_.size() >= kMaxColumns) known_.clear();
+      if ((known_.size() + 1) * steps > kMaxSteps) known_.clear();
       it = known_.emplace(s.time_column, std::make_unique<T>()).first;
       make(it->second.get());
     }
@@ -104,7 +105,7 @@ class TimeColumnCache {
   }
 
  private:
-  static constexpr std::size_t kMaxColumns = 128;
+  static constexpr std::size_t kMaxSteps = 256 * 1024;  // some 50 bytes each
   T single_;
   std::unordered_map<std::uint64_t, std::unique_ptr<T>> known_;
   std::uint64_t last_id_ = 0;

@@ -178,6 +178,11 @@ void Compare(const char* what, const Column& column, const Grid& grid, std::int6
 BOOST_AUTO_TEST_SUITE(kernels)
 
 BOOST_AUTO_TEST_CASE(equal_to_plain_functions_bit_for_bit) {
+  const EngineOptions options;
+  const MemoryStore nothing;
+  QueryControl control;
+  QueryContext context(options, nothing, control, std::chrono::steady_clock::time_point::max());
+  Pacer pacer(context);
   std::mt19937_64 random(7);
   for (int round = 0; round < 150; ++round) {
     const Column column = RandomColumn(random, round % 2 == 1);
@@ -187,17 +192,17 @@ BOOST_AUTO_TEST_CASE(equal_to_plain_functions_bit_for_bit) {
     Windows w;
     w.Compute(column.t, grid, {}, range);
     StepColumn out;
-    SumOverTime(w, column.v, &out);
+    SumOverTime(w, column.v, &pacer, &out);
     Compare("sum", column, grid, range, 1, out, [](auto&, auto& v, auto) { return NaiveSum(v); });
-    AvgOverTime(w, column.v, &out);
+    AvgOverTime(w, column.v, &pacer, &out);
     Compare("avg", column, grid, range, 1, out, [](auto&, auto& v, auto) { return NaiveAvg(v); });
     for (bool max : {false, true}) {
       MinMaxOverTime(w, column.v, max, &out);
       Compare(max ? "max" : "min", column, grid, range, 1, out, [max](auto&, auto& v, auto) { return NaiveExtreme(v, max); });
     }
-    VarianceOverTime(w, column.v, false, &out);
+    VarianceOverTime(w, column.v, false, &pacer, &out);
     Compare("stdvar", column, grid, range, 1, out, [](auto&, auto& v, auto) { return NaiveVariance(v); });
-    VarianceOverTime(w, column.v, true, &out);
+    VarianceOverTime(w, column.v, true, &pacer, &out);
     Compare("stddev", column, grid, range, 1, out, [](auto&, auto& v, auto) { return std::sqrt(NaiveVariance(v)); });
     ChangesOverTime(w, column.v, &out);
     Compare("changes", column, grid, range, 1, out, [](auto&, auto& v, auto) { return NaivePairs(v, false); });
@@ -208,7 +213,7 @@ BOOST_AUTO_TEST_CASE(equal_to_plain_functions_bit_for_bit) {
     q.Reset(grid.steps);
     for (double& x : q.values) x = static_cast<double>(random() % 101) / 100;
     std::vector<double> scratch;
-    QuantileOverTime(w, column.v, q, &scratch, &out);
+    QuantileOverTime(w, column.v, q, &scratch, &pacer, &out);
     std::size_t k = 0;
     Compare("quantile", column, grid, range, 1, out, [&](auto&, auto& v, auto end) {
       k = static_cast<std::size_t>((end - grid.start_ms) / grid.interval_ms);

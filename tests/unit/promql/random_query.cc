@@ -229,7 +229,12 @@ std::string QueryGenerator::Binary(int depth) {
   std::string op = comparison ? Pick(kComparisons) : Pick(kArithmetic);
   if (comparison && OneIn(3)) op += " bool";
   auto side = [&] { return "(" + Vector(depth - 1) + ")"; };
-  switch (Below(7)) {
+  switch (Below(8)) {
+    case 7: {
+      // Equal parts, which are evaluated once.
+      const std::string one = OneIn(2) ? RangeCall(depth - 1) : Aggregation(depth - 1);
+      return "(" + one + ") " + op + " " + Pick(kMatching) + "(" + one + ")";
+    }
     case 0: return side() + " " + op + " " + Scalar(0);
     case 1: return Scalar(0) + " " + op + " " + side();
     case 2:

@@ -95,6 +95,7 @@ void RunBatch(std::uint64_t seed, std::size_t n, Counts* counts) {
     EngineOptions options;
     options.delayed_name_removal = random() % 2 == 0;
     options.parse.experimental_functions = true;
+    options.threads = 1 + static_cast<int>(q % 3);
     const reference::Options reference_options{options.lookback_ms, options.subquery_step_ms, options.delayed_name_removal};
     reference::Steps steps;
     static constexpr std::int64_t kStepMs[] = {15'000, 60'000, 37'000, 300'000, 1'000};

@@ -1,0 +1,110 @@
+#include "promql/exec/parallel.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+namespace prom::promql {
+
+namespace {
+
+// A thread costs some 20 us to start and a query that ends sooner than this gains nothing.
+constexpr std::chrono::milliseconds kAlone{2};
+
+// A ring of columns: series i is read into slot i % slots, and taken out in order
+// by whichever thread happens to complete the next one.
+class Ring {
+ public:
+  Ring(QueryContext& context, Operator& op, const ConsumeColumn& consume, std::size_t first, std::size_t slots)
+      : context_(context), op_(op), consume_(consume), count_(op.series().size()), next_read_(first), next_out_(first), slots_(slots) {}
+
+  void Work(std::size_t worker) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      room_.wait(lock, [&] { return done() || next_read_ < next_out_ + slots_.size(); });
+      if (done()) return;
+      const std::size_t i = next_read_++;
+      Slot& slot = slots_[i % slots_.size()];
+      lock.unlock();
+      slot.outcome = context_.Check();
+      if (*slot.outcome) slot.outcome = op_.Read(context_, i, worker, &slot.column);
+      lock.lock();
+      slot.ready = true;
+      if (!handing_out_) HandOut(lock);
+    }
+  }
+
+  Result<void> outcome() const { return failed_ ? Result<void>(*failed_) : Result<void>(); }
+
+ private:
+  struct Slot {
+    StepColumn column;
+    std::optional<Result<void>> outcome;
+    bool ready = false;
+  };
+
+  bool done() const { return failed_ || next_read_ == count_; }
+
+  void HandOut(std::unique_lock<std::mutex>& lock) {
+    handing_out_ = true;
+    while (next_out_ < count_ && !failed_) {
+      Slot& slot = slots_[next_out_ % slots_.size()];
+      if (!slot.ready) break;
+      lock.unlock();
+      Result<void> result = *slot.outcome;
+      if (result) result = consume_(next_out_, &slot.column);
+      lock.lock();
+      slot.ready = false;
+      ++next_out_;
+      if (!result) failed_ = result.error();
+      room_.notify_all();
+    }
+    handing_out_ = false;
+  }
+
+  QueryContext& context_;
+  Operator& op_;
+  const ConsumeColumn& consume_;
+  const std::size_t count_;
+  std::mutex mutex_;
+  std::condition_variable room_;
+  // All below guarded by mutex_, but for the column and outcome of a slot that is being read or handed out.
+  std::size_t next_read_, next_out_;
+  bool handing_out_ = false;
+  std::optional<Error> failed_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace
+
+Result<void> ReadInOrder(QueryContext& context, Operator& op, const ConsumeColumn& consume) {
+  const std::size_t count = op.series().size();
+  const std::size_t threads = std::min(context.threads(), count);
+  const auto start = std::chrono::steady_clock::now();
+  StepColumn column;
+  std::size_t i = 0;
+  for (; i < count; ++i) {
+    if (threads > 1 && (i & 7) == 7 && count - i > 2 * threads && std::chrono::steady_clock::now() - start >= kAlone) break;
+    PROM_TRY(context.Check());
+    PROM_TRY(op.Read(context, i, 0, &column));
+    PROM_TRY(consume(i, &column));
+  }
+  if (i == count) return {};
+  Ring ring(context, op, consume, i, 4 * threads);
+  {
+    std::vector<std::jthread> others;
+    try {
+      for (std::size_t worker = 1; worker < threads; ++worker) others.emplace_back([&ring, worker] { ring.Work(worker); });
+    } catch (const std::system_error&) {
+      // No more threads to be had: those there are do it.
+    }
+    ring.Work(0);
+  }
+  return ring.outcome();
+}
+
+}  // namespace prom::promql
