@@ -131,18 +131,20 @@ HeadSeries* Head::Writable(std::uint32_t at) {
   return s.get();
 }
 
-HeadSeries* Head::Find(std::uint64_t ref) {
+std::uint32_t Head::Position1(std::uint64_t ref) {
   std::uint32_t at = 0;
   if (ref < dense_refs_.size()) {
     at = dense_refs_[ref];
   } else if (const auto it = sparse_refs_.find(ref); it != sparse_refs_.end()) {
     at = it->second;
   }
-  if (at == 0) {
-    ++unknown_;
-    return nullptr;
-  }
-  return Writable(at - 1);
+  if (at == 0) ++unknown_;
+  return at;
+}
+
+HeadSeries* Head::Find(std::uint64_t ref) {
+  const std::uint32_t at = Position1(ref);
+  return at == 0 ? nullptr : Writable(at - 1);
 }
 
 void Head::AddSeries(RefSeries record) {
@@ -197,12 +199,14 @@ template <typename Sample>
 void Head::AddSample(const Sample& sample, bool out_of_order) {
   ++replayed_;
   if (!out_of_order && sample.t_ms < min_valid_ms_) return;
-  HeadSeries* const s = Find(sample.ref);
-  if (s == nullptr) return;
+  const std::uint32_t at = Position1(sample.ref);
+  if (at == 0) return;
   if (out_of_order) {
-    s->out_of_order.Add(sample);
+    Writable(at - 1)->out_of_order.Add(sample);
   } else {
-    if (s->any && sample.t_ms <= s->last_ms) return;
+    // Most are in a chunk already.
+    if (const HeadSeries& known = *series_[at - 1]; known.any && sample.t_ms <= known.last_ms) return;
+    HeadSeries* const s = Writable(at - 1);
     s->last_ms = sample.t_ms;
     s->any = true;
     s->samples.Add(sample);

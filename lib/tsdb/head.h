@@ -105,6 +105,8 @@ class Head {
   Result<void> Apply(std::string_view record, bool out_of_order);
   void AddSeries(RefSeries series);
   void AddMetadata(const RefMetadata& m);
+  // Position in series_ plus 1; 0: no such series, which is counted.
+  std::uint32_t Position1(std::uint64_t ref);
   // Null: no such series.
   HeadSeries* Find(std::uint64_t ref);
   HeadSeries* Writable(std::uint32_t at);
