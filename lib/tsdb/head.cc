@@ -17,8 +17,9 @@ namespace prom::tsdb {
 namespace {
 
 constexpr std::string_view kCheckpoint = "checkpoint.";
-// References are given out one after the other; far ones are kept in a map.
-constexpr std::uint64_t kMaxDenseRef = 64u << 20;
+// References are given out one after the other, so they index an array; those that are
+// far beyond the number of series (churn, damage) are kept in a map.
+constexpr std::uint64_t kDenseRefs = 1u << 20, kDenseRefsPerSeries = 16;
 // Exemplars of a series; upstream keeps a ring of all series' (100,000 by default).
 constexpr std::size_t kMaxExemplars = 1000;
 // More samples in memory than this after a full replay make the next one full again,
@@ -133,10 +134,9 @@ HeadSeries* Head::Writable(std::uint32_t at) {
 
 std::uint32_t Head::Position1(std::uint64_t ref) {
   std::uint32_t at = 0;
-  if (ref < dense_refs_.size()) {
-    at = dense_refs_[ref];
-  } else if (const auto it = sparse_refs_.find(ref); it != sparse_refs_.end()) {
-    at = it->second;
+  if (ref < dense_refs_.size()) at = dense_refs_[ref];
+  if (at == 0 && !sparse_refs_.empty()) {
+    if (const auto it = sparse_refs_.find(ref); it != sparse_refs_.end()) at = it->second;
   }
   if (at == 0) ++unknown_;
   return at;
@@ -162,7 +162,7 @@ void Head::AddSeries(RefSeries record) {
   HeadSeries* const s = Writable(at);
   if (known == by_labels_.end()) by_labels_.emplace(s->labels->bytes(), at);
 
-  if (record.ref <= kMaxDenseRef) {
+  if (record.ref < dense_refs_.size() || record.ref < kDenseRefs + kDenseRefsPerSeries * series_.size()) {
     if (record.ref >= dense_refs_.size()) dense_refs_.resize(std::max<std::size_t>(record.ref + 1, dense_refs_.size() * 2), 0);
     if (dense_refs_[record.ref] == at + 1) return;  // the same record again, in a segment behind its checkpoint
     dense_refs_[record.ref] = at + 1;
