@@ -30,7 +30,7 @@ struct Options {
   // serve
   std::vector<std::string> listen;
   bool lifecycle = false;
-  std::string run_dir, config_file;
+  std::string run_dir;
 };
 
 // Each returns the exit code.

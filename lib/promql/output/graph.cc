@@ -107,10 +107,14 @@ Picture Choose(const QueryResult& result, const RenderOptions& options) {
 
 std::string Legend(const Picture& picture, const RenderOptions& options) {
   std::string out;
+  std::size_t widest = 0;
+  for (const ResultSeries* s : picture.lines) widest = std::max(widest, DisplayWidth(SafeText(s->labels.ToSeries())));
+  const bool tight = options.fit && static_cast<int>(widest) + 24 > options.width;
+  const std::vector<std::string> left_out = tight ? ConstantLabels(picture.lines) : std::vector<std::string>();
   for (std::size_t i = 0; i < picture.lines.size(); ++i) {
     const ResultSeries& s = *picture.lines[i];
     const std::string last = "  last " + Number(s.floats.back().v);
-    std::string name = SafeText(s.labels.ToSeries());
+    std::string name = SafeText(NameWithout(s.labels, left_out));
     if (options.fit) name = CutText(name, static_cast<std::size_t>(std::max(options.width - 5 - static_cast<int>(last.size()), 10)));
     if (options.colour) out += kColours[i % std::size(kColours)];
     out += "  ⣀⣀ ";
@@ -120,13 +124,15 @@ std::string Legend(const Picture& picture, const RenderOptions& options) {
   return out;
 }
 
-std::string Notes(const Picture& picture) {
+std::string Notes(const Picture& picture, const RenderOptions& options) {
   std::vector<std::string> notes;
   if (picture.lines.size() < picture.with_floats)
     notes.push_back("the " + std::to_string(picture.lines.size()) + " of " + std::to_string(picture.with_floats) + " series with the largest last value");
   if (picture.not_finite > 0) notes.push_back(std::to_string(picture.not_finite) + (picture.not_finite == 1 ? " value is" : " values are") + " NaN or infinite");
   if (picture.histograms > 0) notes.push_back(std::to_string(picture.histograms) + " series of histograms not drawn");
-  return notes.empty() ? "" : "  (" + Join(notes, "; ") + ")\n";
+  if (notes.empty()) return {};
+  const std::string text = "  (" + Join(notes, "; ") + ")";
+  return (options.fit ? CutText(text, static_cast<std::size_t>(std::max(options.width, 20))) : text) + "\n";
 }
 
 // The time axis: a line with ticks, and their labels, "UTC" behind the last or in the margin.
@@ -204,7 +210,7 @@ std::string RenderGraph(const QueryResult& result, const RenderOptions& options)
     picture.high += margin;
     if (!std::isfinite(picture.low) || !std::isfinite(picture.high)) picture.low /= 2, picture.high /= 2;
   }
-  const std::string legend = Legend(picture, options), notes = Notes(picture);
+  const std::string legend = Legend(picture, options), notes = Notes(picture, options);
   const int below = 2 + static_cast<int>(picture.lines.size()) + (notes.empty() ? 0 : 1);
   const int height = options.rows > 0 ? std::clamp(options.rows - below, kLeastHeight, 30) : std::max(options.height, kLeastHeight);
   const ValueAxis axis = MakeValueAxis(picture.low, picture.high, std::max(height / 3, 2));

@@ -134,6 +134,13 @@ std::size_t WidthOf(const SeriesTable& table, const QueryResult& r) {
 
 std::string Render(SeriesTable table, const QueryResult& r, const RenderOptions& options) {
   const auto max_width = options.fit ? static_cast<std::size_t>(std::max(options.width, 20)) : 0;
+  std::vector<std::string> left_out;
+  if (max_width > 0 && WidthOf(table, r) > max_width) {
+    std::vector<const ResultSeries*> all;
+    for (const ResultSeries& s : r.series) all.push_back(&s);
+    left_out = ConstantLabels(all);
+    std::erase_if(table.columns, [&](const std::string& name) { return std::find(left_out.begin(), left_out.end(), name) != left_out.end(); });
+  }
   if (table.columns.size() > kMaxLabelColumns || (max_width > 0 && WidthOf(table, r) > max_width)) table.columns.clear();
   if (table.columns.empty() && max_width > 0 && table.right < table.heads.size() && WidthOf(table, r) + 2 * kNarrowest > max_width) {
     // Too narrow still: do without what stands behind the numbers.
@@ -149,10 +156,16 @@ std::string Render(SeriesTable table, const QueryResult& r, const RenderOptions&
   for (std::size_t i = 0; i < r.series.size(); ++i) {
     auto& row = rows.emplace_back();
     for (const std::string& name : table.columns) row.push_back(SafeText(r.series[i].labels.Get(name)));
-    if (table.columns.empty() && any_label) row.push_back(SafeText(r.series[i].labels.ToSeries()));
+    if (table.columns.empty() && any_label) row.push_back(SafeText(NameWithout(r.series[i].labels, left_out)));
     row.insert(row.end(), table.values[i].begin(), table.values[i].end());
   }
-  return RenderTable(rows, labels, labels + table.right, max_width, options.colour);
+  std::string out = RenderTable(rows, labels, labels + table.right, max_width, options.colour);
+  if (!left_out.empty()) {
+    LabelsBuilder common(r.series[0].labels);
+    common.Keep(left_out);
+    out += CutText(SafeText("(all: " + common.Build().ToSeries() + ")"), max_width) + "\n";
+  }
+  return out;
 }
 
 std::string RenderVectorTable(const QueryResult& r, const RenderOptions& options) {
@@ -183,6 +196,21 @@ std::string RenderMatrixTable(const QueryResult& r, const RenderOptions& options
 }
 
 }  // namespace
+
+std::vector<std::string> ConstantLabels(const std::vector<const ResultSeries*>& series) {
+  std::vector<std::string> out;
+  if (series.size() < 2) return out;
+  for (const Label l : series[0]->labels)
+    if (std::all_of(series.begin(), series.end(), [&](const ResultSeries* s) { return s->labels.Get(l.name) == l.value; })) out.emplace_back(l.name);
+  return out;
+}
+
+std::string NameWithout(const Labels& labels, const std::vector<std::string>& names) {
+  if (names.empty()) return labels.ToSeries();
+  LabelsBuilder rest(labels);
+  for (const std::string& n : names) rest.Del(n);
+  return rest.Build().ToSeries();
+}
 
 Result<OutputForm> ParseOutputForm(std::string_view name) {
   if (name == "table") return OutputForm::kTable;

@@ -34,6 +34,12 @@ struct RenderOptions {
 // Errors are those of exposition.h; the other forms have none.
 Result<std::string> RenderResult(const QueryResult& result, OutputForm form, const RenderOptions& options);
 
+// Names of labels that all the series have with the same value; none of a single series. They
+// tell nothing apart, so they go first where room is short.
+std::vector<std::string> ConstantLabels(const std::vector<const ResultSeries*>& series);
+// name{...} without those labels.
+std::string NameWithout(const Labels& labels, const std::vector<std::string>& names);
+
 // Lines and columns, padded; those from `right_from` on, up to `right_to`, are aligned to
 // the right, those before may be cut ("long…name") to stay within `max_width` (0: as wide as it takes). Cells must be safe text.
 std::string RenderTable(const std::vector<std::vector<std::string>>& rows, std::size_t right_from, std::size_t right_to, std::size_t max_width, bool bold_head = false);

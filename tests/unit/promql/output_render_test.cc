@@ -147,6 +147,25 @@ BOOST_AUTO_TEST_CASE(tables_fit_the_terminal) {
   BOOST_TEST(Rendered(Vector(series), OutputForm::kTable, kPlain).find("\xe2\x80\xa6") == std::string::npos);
 }
 
+// Where room is short, labels that all series share are said once.
+BOOST_AUTO_TEST_CASE(narrow_tables_keep_what_differs) {
+  std::vector<ResultSeries> series;
+  for (int i = 0; i < 2; ++i)
+    series.push_back(Series(Labels{{"__name__", "requests_total"}, {"instance", "h" + std::to_string(i) + ":9100"}, {"job", "node"}}, {{0, 1}, {15000, 2}}));
+  RenderOptions options;
+  options.width = 40;
+  options.fit = true;
+  const auto lines = Lines(Rendered(Vector(series), OutputForm::kTable, options));
+  BOOST_TEST(lines[0] == "METRIC          instance  job   VALUE");  // 37 columns fit
+  options.width = 30;  // 31 do not, however short the columns are cut
+  const std::string got = Rendered(Vector(series), OutputForm::kTable, options);
+  BOOST_TEST(got == "instance  VALUE\nh0:9100       1\nh1:9100       1\n(all: requests_\xe2\x80\xa6l{job=\"node\"})\n", got);
+  options.rows = 12;
+  options.width = 40;
+  const std::string graph = Rendered(Matrix(series), OutputForm::kGraph, options);
+  BOOST_TEST(graph.find("{instance=\"h1:9100\"}  last 2") != std::string::npos, graph);
+}
+
 BOOST_AUTO_TEST_CASE(control_characters_do_not_reach_the_terminal) {
   const auto r = Vector({Series({{"a", "x\x1b[31mred\ny"}}, {{0, 1}})});
   const std::string got = Rendered(r, OutputForm::kTable, kPlain);
