@@ -5,6 +5,7 @@
 
 #include "base/number.h"
 #include "base/strings.h"
+#include "exposition/float_text.h"
 #include "exposition/stream_text.h"
 
 namespace prom {
@@ -14,6 +15,7 @@ using Entry = TextParser::Entry;
 
 constexpr std::uint32_t kNone = SeriesTable::kNone;
 constexpr std::size_t kMaxMetadata = 1u << 20;
+constexpr std::size_t kMaxTexts = 16u << 20;  // of series that are predicted
 
 // Bytes of the series at the front of `s`: up to a blank outside braces.
 std::size_t SeriesLength(std::string_view s) {
@@ -181,8 +183,91 @@ void StreamTextReader::DropStart() {
   ++lines_;
 }
 
+// The series at the front of `bytes`, if it is the one expected here.
+std::uint32_t StreamTextReader::Predict(std::string_view bytes) const {
+  if (last_ >= known_.size()) return kNone;
+  const auto is = [&](std::uint32_t id) {
+    if (id >= known_.size()) return false;
+    const Known& k = known_[id];
+    return bytes.size() > k.length && bytes[k.length] == ' ' && std::memcmp(bytes.data(), texts_.data() + k.offset, k.length) == 0;
+  };
+  const std::uint32_t next = known_[last_].next;
+  if (is(next)) return next;
+  return next != last_ && is(last_) ? last_ : kNone;
+}
+
+void StreamTextReader::Learn(std::uint32_t series, std::string_view text) {
+  constexpr std::uint32_t kNoText = 0xffffffffu;  // longer than any line
+  if (texts_.size() + text.size() <= kMaxTexts) {
+    // Series of directives have ids too, but no text here as long as no sample line has them.
+    while (series >= known_.size()) known_.push_back({0, kNoText, static_cast<std::uint32_t>(known_.size())});
+    if (Known& k = known_[series]; k.length == kNoText) {
+      k.offset = static_cast<std::uint32_t>(texts_.size());
+      k.length = static_cast<std::uint32_t>(text.size());
+      texts_.append(text);
+    }
+  }
+  if (last_ < known_.size()) known_[last_].next = series;
+  last_ = series;
+}
+
+// Takes lines off the front as long as their series are the expected ones; how many bytes
+// they have. Everything unusual is left to the long way, which decides alone what is right.
+Result<std::size_t> StreamTextReader::TakePredicted(std::string_view bytes) {
+  const char* const begin = bytes.data();
+  const char* const end = begin + bytes.size();
+  const char* line = begin;
+  while (line != end) {
+    const std::uint32_t series = Predict({line, static_cast<std::size_t>(end - line)});
+    if (series == kNone) break;
+    const char* const value_text = line + known_[series].length + 1;
+    const char* p = value_text;
+    while (p != end && *p > ' ') ++p;
+    if (p == end) break;
+    double value = 0;
+    if (!ParseFloatFast(value_text, p, &value)) {
+      const auto slow = ParseSampleValue({value_text, static_cast<std::size_t>(p - value_text)});
+      if (!slow) break;
+      value = *slow;
+    }
+    bool timed = false;
+    std::int64_t t_ms = 0;
+    if (*p == ' ') {
+      const char* const time = ++p;
+      timed = true;
+      if (options_.format == TextFormat::kPrometheus) {
+        std::uint64_t t = 0;
+        for (; p != end && *p >= '0' && *p <= '9'; ++p) t = t * 10 + static_cast<unsigned char>(*p - '0');
+        if (p == time || p - time > 18) break;
+        t_ms = static_cast<std::int64_t>(t);
+      } else {
+        double seconds = 0;
+        while (p != end && *p > ' ') ++p;
+        if (!ParseFloatFast(time, p, &seconds)) break;
+        const double ms = seconds * 1000;
+        if (!(ms >= -0x1p63 && ms < 0x1p63)) break;
+        t_ms = static_cast<std::int64_t>(ms);
+      }
+    }
+    if (p == end || *p != '\n' || static_cast<std::size_t>(p + 1 - line) > options_.max_line_bytes) break;
+    line = p + 1;
+    ++lines_;
+    ++predicted_;
+    OpenPage();
+    known_[last_].next = series;
+    last_ = series;
+    PROM_TRY(Emit(series, timed ? t_ms : page_ms_, value));
+  }
+  return static_cast<std::size_t>(line - begin);
+}
+
 Result<void> StreamTextReader::Feed(std::string_view bytes) {
   while (!bytes.empty()) {
+    if (partial_.empty() && !skipping_) {
+      PROM_ASSIGN(const std::size_t taken, TakePredicted(bytes));
+      bytes.remove_prefix(taken);
+      if (bytes.empty()) break;
+    }
     const std::size_t newline = bytes.find('\n');
     const std::size_t end = newline == std::string_view::npos ? bytes.size() : newline + 1;
     const auto piece = bytes.substr(0, end);
@@ -279,6 +364,9 @@ Result<std::uint32_t> StreamTextReader::SeriesIdOf(TextParser* parser) {
   if (table_.size() >= options_.max_series) {
     DropStart();
     table_.Clear();
+    texts_.clear();
+    known_.clear();
+    last_ = kNone;
     PROM_TRY(sink_->Reset());
   }
   const std::uint32_t id = table_.Add(key);
@@ -341,6 +429,7 @@ Result<void> StreamTextReader::TakeSample(std::string_view line) {
   }
   PROM_ASSIGN(const std::uint32_t id, SeriesIdOf(parser));
   if (id == kNone) return {};
+  Learn(id, parser->series());
   const bool has_exemplar = parser->has_exemplar();
   PROM_TRY(Emit(id, t_ms, parser->value()));
   if (has_exemplar) {

@@ -1,5 +1,6 @@
 // Text goes in, cut into pieces of a size that the first byte chooses. What a writer
-// prints of it must be read again without refusals, and printed the same.
+// prints of it must be read again without refusals, and printed the same; and what is
+// read must not depend on the pieces.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -40,6 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::uint64_t refused = 0;
   const std::string once = Rewrite(text, data[0] / 2 + 1u, format, &refused);
+  // Cut into single bytes no line is predicted: that must make no difference.
+  prom::testing::Require(Rewrite(text, 1, format, &refused) == Rewrite(text, text.size() + 1, format, &refused), "prediction changes nothing");
   const std::string twice = Rewrite(once, 1000, prom::TextFormat::kPrometheus, &refused);
   if (once.find('\n') == std::string::npos || once.size() < 4096) {  // a longer line may be over the limit
     prom::testing::Require(refused == 0, "what was printed is read again");

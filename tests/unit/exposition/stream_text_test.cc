@@ -221,3 +221,39 @@ BOOST_AUTO_TEST_CASE(openmetrics_pages) {
   BOOST_TEST_REQUIRE(r.sink.log.size() == std::size(kWant));
   for (std::size_t i = 0; i < std::size(kWant); ++i) BOOST_TEST(r.sink.log[i] == kWant[i]);
 }
+
+// Prediction must change nothing but the time it takes: a text given byte by byte has
+// none. The texts are sorted by series, or pages of all series again and again, with
+// what breaks the pattern strewn in.
+BOOST_AUTO_TEST_CASE(prediction_changes_nothing) {
+  const char* const odd[] = {"", "#@commit 7\n", "# HELP a text\n", "a{i=\"1\"} x\n", "a{i=\"1\"}\t5 12\n", "a{i=\"2\"} 5 12 13\n", "a{i=\"2\"} NaN 77\n", "a{i=\"3\"} 1e400\n",
+                             "a{i=\"3\"} 5 -12\n", "#@stale b{} 9\n", "\n", "a{i=\"4\"} 123456789012345678901234567890 1\n", "a{i=\"4\"} 1 1234567890123456789012\n", "a{i=\"1\"} 0x1p-2 5\n"};
+  for (const auto format : {TextFormat::kPrometheus, TextFormat::kOpenMetrics}) {
+    for (const bool sorted : {true, false}) {
+      for (std::size_t strewn = 0; strewn < std::size(odd); ++strewn) {
+        BOOST_TEST_CONTEXT("openmetrics=" << (format == TextFormat::kOpenMetrics) << " sorted=" << sorted << " odd=" << odd[strewn]) {
+          std::string text;
+          for (int outer = 0; outer < 12; ++outer) {
+            for (int inner = 0; inner < 12; ++inner) {
+              const int series = sorted ? outer : inner, t = sorted ? inner : outer;
+              text += "a{i=\"" + std::to_string(series) + "\"} " + std::to_string(t * 3) + ".25 17000000" + std::to_string(10 + t) + (format == TextFormat::kPrometheus ? "000" : ".123") + "\n";
+              if (inner == 7) text += odd[strewn];
+            }
+          }
+          StreamTextReader::Options options;
+          options.format = format;
+          Reading whole(options), bytes(options);
+          whole.All(text);
+          for (const char& c : text) BOOST_TEST_REQUIRE(bool(bytes.reader.Feed({&c, 1})));
+          BOOST_TEST_REQUIRE(bool(bytes.reader.Finish()));
+          BOOST_TEST(whole.sink.log == bytes.sink.log, boost::test_tools::per_element());
+          BOOST_TEST(whole.refused == bytes.refused, boost::test_tools::per_element());
+          BOOST_TEST(whole.reader.lines() == bytes.reader.lines());
+          BOOST_TEST(bytes.reader.predicted() == 0u);
+          // Of 144 lines all but the first of each series, and those around what is strewn in.
+          BOOST_TEST(whole.reader.predicted() >= (strewn == 0 ? 130u : 100u));
+        }
+      }
+    }
+  }
+}
