@@ -30,7 +30,7 @@ struct Options {
   // serve
   std::vector<std::string> listen;
   bool lifecycle = false;
-  std::string run_dir;
+  std::string run_dir, config_file;
 };
 
 // Each returns the exit code.

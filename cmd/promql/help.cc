@@ -11,6 +11,7 @@ constexpr Help kHelp[] = {
     {"",
      "usage: promql -d DATA [flags] EXPR           evaluate an expression, now\n"
      "       promql -d DATA --start=-1h EXPR       ... over a range\n"
+     "       promql -d DATA                        read expressions one after another, \\help for help\n"
      "       promql COMMAND [flags] ...            see promql COMMAND --help\n"
      "\n"
      "  query EXPR         the same as without a command, for expressions named like one\n"
@@ -21,6 +22,7 @@ constexpr Help kHelp[] = {
      "  serve              HTTP API\n"
      "\n"
      "  -d, --data DIR             data directory, of a running store or not (data)\n"
+     "      --url URL              ask a Prometheus server instead; --http.config.file F: how to reach it\n"
      "  -t, --time T               evaluate at T (now): Unix seconds, RFC 3339, -1h, now-5m\n"
      "      --start T --end T --step D   range query; the end is now, the step fits\n"
      "  -o, --output FORM          table json jsonl csv tsv prom graph (table on a terminal, else tsv)\n"
@@ -42,6 +44,7 @@ constexpr Help kHelp[] = {
      "Evaluates EXPR at one time, or at every step of a range when --start is given.\n"
      "\n"
      "  -d, --data DIR             data directory, of a running store or not (data)\n"
+     "      --url URL              ask a Prometheus server instead; --http.config.file F: how to reach it\n"
      "  -t, --time T               evaluate at T (now): Unix seconds, RFC 3339, -1h, now-5m\n"
      "      --start T --end T      range query; the end is now\n"
      "      --step D               30s, 5m, seconds; by default a round one that makes 250 steps at most\n"
@@ -61,26 +64,26 @@ constexpr Help kHelp[] = {
      "  promql query -d data -o graph --start=-6h 'rate(node_cpu_seconds_total{mode=\"user\"}[5m])'\n"
      "  promql query -d old -o prom --start=-1d --step=15s up | promstore append -d new\n"},
     {"labels",
-     "usage: promql labels -d DATA [--start T] [--end T] [-o json] [MATCHER...]\n"
+     "usage: promql labels -d DATA|--url URL [--start T] [--end T] [-o json] [MATCHER...]\n"
      "\n"
      "Names of labels, sorted, of series that match any MATCHER.\n"
      "\n"
      "  promql labels -d data '{job=\"node\"}'\n"},
     {"values",
-     "usage: promql values -d DATA [--start T] [--end T] [-o json] NAME [MATCHER...]\n"
+     "usage: promql values -d DATA|--url URL [--start T] [--end T] [-o json] NAME [MATCHER...]\n"
      "\n"
      "Values of the label NAME, sorted, of series that match any MATCHER.\n"
      "\n"
      "  promql values -d data job up\n"
      "  promql values -d data __name__ --start=-1h\n"},
     {"series",
-     "usage: promql series -d DATA [--start T] [--end T] [-o json|jsonl] MATCHER...\n"
+     "usage: promql series -d DATA|--url URL [--start T] [--end T] [-o json|jsonl] MATCHER...\n"
      "\n"
      "Series that match any MATCHER, sorted.\n"
      "\n"
      "  promql series -d data '{__name__=~\"node_disk_.*\",device=\"sda\"}'\n"},
     {"metrics",
-     "usage: promql metrics -d DATA [--start T] [--end T] [-o table|json|jsonl|tsv] [MATCHER...]\n"
+     "usage: promql metrics -d DATA|--url URL [--start T] [--end T] [-o table|json|jsonl|tsv] [MATCHER...]\n"
      "\n"
      "Metrics with type, number of series and help.\n"
      "\n"
@@ -98,7 +101,7 @@ constexpr Help kHelp[] = {
      "  promql fmt 'sum(rate(http_requests_total{job=\"api\"}[5m]))by(code)'\n"
      "  promql fmt --set 'cluster=\"eu\"' --delete instance 'up{instance=\"a\"}'\n"},
     {"check",
-     "usage: promql check [-d DATA] [--json] [EXPR...] [-f FILE...]\n"
+     "usage: promql check [-d DATA|--url URL] [--json] [EXPR...] [-f FILE...]\n"
      "\n"
      "Parses expressions and looks for what does not mean what it seems to: LINE:COLUMN: name: what, and how\n"
      "to mend it. Exit code 3 when something is found. With -d the data says which metrics are counters,\n"
@@ -137,6 +140,7 @@ constexpr Help kHelp[] = {
      "      --web.listen-address HOST:PORT   (0.0.0.0:9090), may be repeated\n"
      "      --web.enable-lifecycle           POST /-/reload and /-/quit\n"
      "      --run-dir DIR                    (DATA/run)\n"
+     "      --config.file FILE               prometheus.yml: global.query_log_file; read again at SIGHUP\n"
      "      --query.lookback-delta D  --query.timeout D  --query.max-samples N\n"
      "      --query.max-memory SIZE  --query.threads N\n"
      "      --query.max-concurrency N        (20)\n"

@@ -32,7 +32,7 @@ constexpr Command kCommands[] = {
     {"check", RunCheck, "data url http.config.file file json"},
     {"explain", RunExplain, "data time start end step output json analyze"},
     {"test", RunTests, ""},
-    {"serve", RunServe, "data web.listen-address web.enable-lifecycle run-dir query.max-concurrency"},
+    {"serve", RunServe, "data web.listen-address web.enable-lifecycle run-dir config.file query.max-concurrency"},
 };
 bool TakesEngineFlags(std::string_view name) { return name == "query" || name == "explain" || name == "serve"; }
 
@@ -97,6 +97,7 @@ int main(int argc, char** argv) {
   app.add_option("--web.listen-address", o.listen)->allow_extra_args(false);
   app.add_flag("--web.enable-lifecycle", o.lifecycle);
   app.add_option("--run-dir", o.run_dir);
+  app.add_option("--config.file", o.config_file);
   app.add_option("--log.level", log_level);
   app.add_option("--log.format", log_format);
   app.add_option("args", words);

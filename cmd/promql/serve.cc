@@ -13,12 +13,13 @@ int RunServe(const Options& o) {
   api::ServeOptions s;
   s.data_dir = o.data;
   s.run_dir = o.run_dir;
+  s.config_file = o.config_file;
   if (!o.listen.empty()) s.server.listen_addresses = o.listen;
   s.server.enable_lifecycle = o.lifecycle;
   s.server.query.engine = *engine;
   s.server.query.max_concurrency = o.max_concurrency;
   s.server.http.workers = static_cast<std::size_t>(o.max_concurrency) + 4;
-  s.flags = {{"storage.tsdb.path", o.data}, {"web.listen-address", Join(s.server.listen_addresses, ",")}, {"query.lookback-delta", o.lookback},
+  s.flags = {{"config.file", o.config_file}, {"storage.tsdb.path", o.data}, {"web.listen-address", Join(s.server.listen_addresses, ",")}, {"query.lookback-delta", o.lookback},
              {"query.timeout", o.timeout}, {"query.max-samples", std::to_string(o.max_samples)}, {"query.max-concurrency", std::to_string(o.max_concurrency)},
              {"web.enable-lifecycle", o.lifecycle ? "true" : "false"}, {"enable-feature", Join(o.features, ",")}};
   if (auto done = api::Serve(std::move(s), SystemClock()); !done) return Fail(done.error());

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "promql/parse.h"
 #include "promql/print.h"
+#include "promql/time_range.h"
 #include "promql/result_json.h"
 
 namespace prom::api {
@@ -159,7 +160,7 @@ class QueryApi::Impl {
   // Runs `evaluate` on the parsed query, with an engine set up by the request, in one of the slots, canceled with its client.
   using Evaluate =
       std::function<Result<promql::QueryResult>(const promql::Engine&, const Queryable&, const promql::Expr&, std::string_view, promql::QueryControl&)>;
-  HttpResponse RunQuery(const HttpRequest& request, const RequestParams& params, std::size_t limit, const Evaluate& evaluate) {
+  HttpResponse RunQuery(const HttpRequest& request, const RequestParams& params, const promql::QueryTimes& times, std::size_t limit, const Evaluate& evaluate) {
     const std::int64_t start_ns = clock_.MonotonicNs();
     const auto elapsed_ms = [&] { return (clock_.MonotonicNs() - start_ns) / 1'000'000; };
     promql::EngineOptions engine_options = options_.engine;
@@ -206,6 +207,14 @@ class QueryApi::Impl {
     }
     running_.Add(-1);
     seconds_.Observe(static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
+    if (options_.log != nullptr && options_.log->enabled()) {
+      LoggedQuery logged{text, times.start_ms, times.end_ms, times.step_ms, {}, {}, queue_seconds, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9, {}, request.method, request.path};
+      if (result) logged.stats = result->stats;
+      else logged.error = result.error().message;
+      logged.stats.parse_us = parse_ns / 1000;
+      logged.client = std::string_view(request.remote).substr(0, request.remote.rfind(':'));
+      options_.log->Write(logged, clock_.NowMs());
+    }
     if (!result) {
       const Error& e = result.error();
       // Errors of running, as opposed to reading the request, are "execution".
@@ -239,7 +248,7 @@ class QueryApi::Impl {
     if (!limit) return Fail(limit.error());
     auto t = params.TimeOr("time", clock_.NowMs());
     if (!t) return Fail(t.error());
-    return RunQuery(request, params, *limit, [&](const promql::Engine& engine, const Queryable& q, const promql::Expr& expr, std::string_view text, promql::QueryControl& control) {
+    return RunQuery(request, params, {false, *t, *t, 0}, *limit, [&](const promql::Engine& engine, const Queryable& q, const promql::Expr& expr, std::string_view text, promql::QueryControl& control) {
       return engine.InstantExpr(q, expr, text, *t, control);
     });
   }
@@ -258,7 +267,7 @@ class QueryApi::Impl {
     // Unsigned, so that far-apart times do not overflow.
     if ((static_cast<std::uint64_t>(*end) - static_cast<std::uint64_t>(*start)) / static_cast<std::uint64_t>(*step) > static_cast<std::uint64_t>(kMaxPoints))
       return Fail(Error{Errc::kInvalid, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"});
-    return RunQuery(request, params, *limit, [&](const promql::Engine& engine, const Queryable& q, const promql::Expr& expr, std::string_view text, promql::QueryControl& control) {
+    return RunQuery(request, params, {true, *start, *end, *step}, *limit, [&](const promql::Engine& engine, const Queryable& q, const promql::Expr& expr, std::string_view text, promql::QueryControl& control) {
       return engine.RangeExpr(q, expr, text, *start, *end, *step, control);
     });
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "api/query_log.h"
 #include "base/metrics.h"
 #include "base/time.h"
 #include "model/queryable.h"
@@ -19,6 +20,7 @@ namespace prom::api {
 struct QueryApiOptions {
   promql::EngineOptions engine;
   std::int64_t max_concurrency = 20;
+  QueryLog* log = nullptr;  // must outlive the QueryApi
 };
 
 class QueryApi {

@@ -6,8 +6,10 @@
 #include <cstdlib>
 
 #include "api/open_data.h"
+#include "api/query_log.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "config/config.h"
 
 namespace prom::api {
 namespace {
@@ -55,6 +57,13 @@ class PrivateDir {
   std::string path_;
 };
 
+// What `serve` takes from prometheus.yml.
+Result<void> ApplyConfig(const std::string& file, QueryLog* log) {
+  if (file.empty()) return {};
+  PROM_ASSIGN(const config::Config config, config::LoadConfig(file));
+  return log->SetFile(config.global.query_log_file);
+}
+
 }  // namespace
 
 Result<void> Serve(ServeOptions options, Clock& clock) {
@@ -71,6 +80,11 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
   LateDataDir source(options.data_dir);
   if (auto first = source.Snapshot(); !first && first.error().code != Errc::kNotFound) return std::move(first.error());
   PROM_TRY(run.Create());
+  QueryLog query_log;
+  PROM_TRY(ApplyConfig(options.config_file, &query_log));
+  options.server.query.log = &query_log;
+  Gauge& log_enabled = metrics.AddGauge("prometheus_engine_query_log_enabled", "State of the query log.");
+  log_enabled.Set(query_log.enabled() ? 1 : 0);
 
   ToolState state;
   state.tool = "promql";
@@ -78,6 +92,7 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
   state.start_ms = clock.NowMs();
   state.version = kPromkitVersion;
   state.flags = options.flags;
+  state.config_file = options.config_file;
   Server server(source, run, metrics, clock, options.server);
   PROM_TRY(server.Start());
   std::string all;
@@ -89,7 +104,12 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
   while (!server.quit_requested()) {
     const auto event = signals.Wait(kPublishMs);
     if (event == SignalEvent::kStop) break;
-    if (event == SignalEvent::kReload) {  // nothing here is read from a file
+    if (event == SignalEvent::kReload) {
+      const auto applied = ApplyConfig(options.config_file, &query_log);
+      state.reload_ok = bool(applied);
+      state.reload_error = applied ? "" : applied.error().message;
+      if (!applied) LogError("web", "the configuration is not taken, the old one stays", {{"err", applied.error().message}});
+      log_enabled.Set(query_log.enabled() ? 1 : 0);
       ++state.reload_count;
       state.reload_ms = clock.NowMs();
       (void)bool(run.PublishState(state));

@@ -12,6 +12,7 @@ namespace prom::api {
 struct ServeOptions {
   std::string data_dir;
   std::string run_dir;  // empty: DATA/run
+  std::string config_file;  // prometheus.yml, read again at SIGHUP: global.query_log_file; empty: none
   ServerOptions server;
   std::map<std::string, std::string> flags;  // as given, for the state file
 };

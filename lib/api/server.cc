@@ -15,7 +15,7 @@ using net::HttpRequest;
 using net::HttpResponse;
 
 // The programs that SIGHUP reloads.
-constexpr std::string_view kReloadable[] = {"promscrape", "promrule"};
+constexpr std::string_view kReloadable[] = {"promscrape", "promrule", "promql"};  // promql: when it has a configuration
 
 // The handler label of upstream's HTTP metrics: the pattern, not the path.
 std::string HandlerName(const std::string& path) {
@@ -100,6 +100,7 @@ HttpResponse Server::Reload() {
   std::map<std::string, std::uint64_t> waiting;
   for (const ToolState& state : run_.ReadStates()) {
     for (std::string_view name : kReloadable) {
+      if (name == "promql" && state.config_file.empty()) continue;
       if (state.tool != name || !RunDir::IsAlive(state)) continue;
       if (::kill(static_cast<pid_t>(state.pid), SIGHUP) == 0) waiting[state.tool] = state.reload_count;
     }
