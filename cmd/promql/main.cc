@@ -125,7 +125,7 @@ int main(int argc, char** argv) {
     if (taken.find(" " + name + " ") == std::string::npos) return Fail({Errc::kInvalid, std::string(command->name) + " does not take --" + name + " (see promql " + command->name + " --help)"});
   }
   if (!o.url.empty()) {
-    for (const char* name : {"--data", "--max-samples", "--enable-feature"})
+    for (const char* name : {"--data", "--max-samples", "--max-memory", "--threads", "--enable-feature"})
       if (app.count(name) > 0) return Fail({Errc::kInvalid, std::string(name) + " does not go with --url: the server decides"});
   } else if (!o.http_config.empty()) {
     return Fail({Errc::kInvalid, "--http.config.file needs --url"});

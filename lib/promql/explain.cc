@@ -101,7 +101,9 @@ Result<PlanNode> ExplainQuery(const EngineOptions& options, std::string_view exp
   return NodeOf(*op);
 }
 
-Result<PlanNode> AnalyzeQuery(const EngineOptions& options, const Queryable& storage, std::string_view expr, const QueryTimes& times, QueryControl& control, QueryStats* stats) {
+Result<PlanNode> AnalyzeQuery(const EngineOptions& given, const Queryable& storage, std::string_view expr, const QueryTimes& times, QueryControl& control, QueryStats* stats) {
+  EngineOptions options = given;
+  options.threads = 1;  // costs are differences of counters that all threads of a query share
   PROM_ASSIGN(const ExprPtr tree, ParseExpr(expr, options.parse));
   Planner planner(options, times.start_ms, times.end_ms, times.step_ms);
   planner.EnableProfile();
