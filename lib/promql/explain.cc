@@ -110,8 +110,8 @@ Result<PlanNode> AnalyzeQuery(const EngineOptions& given, const Queryable& stora
   PROM_ASSIGN(auto plain, PlanOf(*tree, times, &planner));
   if (plain) return std::move(*plain);
   PROM_ASSIGN(const OperatorPtr op, planner.Plan(*tree));
-  QueryContext context(options, storage, control);
   const auto start = std::chrono::steady_clock::now();
+  QueryContext context(options, storage, control, start + std::chrono::milliseconds(options.timeout_ms));
   PROM_TRY(op->Prepare(context));
   StepColumn column;
   for (std::size_t i = 0; i < op->series().size(); ++i) {

@@ -30,7 +30,7 @@ class Measure {
 
 }  // namespace
 
-Result<void> ProfileOperator::Prepare(QueryContext& context) {
+Result<void> ProfileOperator::DoPrepare(QueryContext& context) {
   const Measure measure(context, &profile_);
   PROM_TRY(child_->Prepare(context));
   series_ = child_->series();

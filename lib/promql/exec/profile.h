@@ -24,13 +24,14 @@ struct NodeProfile {
 class ProfileOperator : public Operator {
  public:
   explicit ProfileOperator(OperatorPtr child) : Operator(child->grid()), child_(std::move(child)) {}
-  Result<void> Prepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) override;
   std::string Explain() const override { return child_->Explain(); }
   std::vector<const Operator*> Children() const override { return child_->Children(); }
   const NodeProfile& profile() const { return profile_; }
 
  private:
+  Result<void> DoPrepare(QueryContext& context) override;
+
   OperatorPtr child_;
   NodeProfile profile_;
 };
