@@ -68,6 +68,8 @@ Result<std::string> Answer(Writer& writer, const JsonValue& request) {
     PROM_ASSIGN(swap.add, UlidsOf(request, "add"));
     swap.staging = request.StringOr("staging", "");
     swap.tombstones = request.StringOr("tombstones", "");
+    const JsonValue* keep = request.Find("keep");
+    swap.keep_removed = keep != nullptr && keep->boolean;
     PROM_TRY(writer.ReplaceBlocks(swap));
     json.Field("retention_ms", writer.retention_ms());
   } else if (what == "flush") {
@@ -186,7 +188,7 @@ std::uint64_t Uint(const JsonValue& json, std::string_view key) {
 Result<void> WriterAccess::ReplaceBlocks(const BlockSwap& swap, std::int64_t* retention_ms) {
   std::string request;
   JsonWriter json(&request);
-  json.BeginObject().Field("do", "replace_blocks").Field("staging", swap.staging).Field("tombstones", swap.tombstones);
+  json.BeginObject().Field("do", "replace_blocks").Field("staging", swap.staging).Field("tombstones", swap.tombstones).Field("keep", swap.keep_removed);
   for (const auto& [key, list] : {std::pair("remove", &swap.remove), std::pair("add", &swap.add)}) {
     json.Key(key).BeginArray();
     for (const std::string& ulid : *list) json.String(ulid);

@@ -71,6 +71,7 @@ struct BlockSwap {
   std::string staging;              // under the data directory; its blocks/ holds
   std::vector<std::string> add;     // these new ones
   std::string tombstones;           // with `remove`: the manifest's, when those were read
+  bool keep_removed = false;        // as DATA/damaged/<ulid>
 };
 
 class Writer {

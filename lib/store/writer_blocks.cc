@@ -68,7 +68,13 @@ Result<void> Writer::ReplaceBlocks(const BlockSwap& swap) {
   });
   if (!published) return undo(std::move(published.error()));
   if (!changed.empty()) return undo({Errc::kUnavailable, changed + " meanwhile; try again"});
-  for (const std::string& ulid : swap.remove) PROM_TRY(RemoveTree(io_, BlockDir(dir_, ulid)));
+  for (const std::string& ulid : swap.remove) {
+    if (swap.keep_removed) {
+      PROM_TRY(MakeDirs(io_, JoinPath(dir_, "damaged")));
+      if (io_.Rename(BlockDir(dir_, ulid), JoinPath(dir_, "damaged/" + ulid))) continue;
+    }
+    PROM_TRY(RemoveTree(io_, BlockDir(dir_, ulid)));
+  }
   if (!dropped_tombstones.empty()) (void)io_.Remove(JoinPath(dir_, dropped_tombstones));
   return {};
 }
