@@ -153,7 +153,12 @@ std::size_t IntColumnReader::Next(std::uint64_t* x) {
     return n;
   }
   NextResiduals(x, n);
-  if (form_ == kFormZigZag || form_ == kFormList) kernels_->unzigzag(x, n);
+  const bool zigzag = form_ == kFormZigZag || form_ == kFormList;
+  if (zigzag && mode_ == ColumnMode::kDelta && factor_ == 1) {
+    value_ = kernels_->prefix_sum_zigzag(x, n, value_);
+    return n;
+  }
+  if (zigzag) kernels_->unzigzag(x, n);
   if (factor_ != 1) kernels_->scale(x, n, factor_);
   switch (mode_) {
     case ColumnMode::kConstant: break;

@@ -78,6 +78,14 @@ std::uint64_t PrefixSumPortable(std::uint64_t* u, std::size_t n, std::uint64_t b
   return sum;
 }
 
+std::uint64_t PrefixSumZigZagPortable(std::uint64_t* u, std::size_t n, std::uint64_t sum) {
+  for (std::size_t i = 0; i < n; ++i) {
+    sum += (u[i] >> 1) ^ (0 - (u[i] & 1));
+    u[i] = sum;
+  }
+  return sum;
+}
+
 void ToDecimalPortable(const std::uint64_t* x, std::size_t n, int exponent, double* out) {
   if (exponent == 0) {
     for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<double>(static_cast<std::int64_t>(x[i]));
@@ -174,7 +182,7 @@ bool FitDecimalUlpPortable(const double* y, std::size_t n, int exponent, std::ui
 
 template <std::size_t... W>
 constexpr Kernels MakePortable(std::index_sequence<W...>) {
-  return {{UnpackPortable<W>...}, UnZigZagPortable, ScalePortable, AddPortable, PrefixSumPortable, ToDecimalPortable, ToDecimalUlpPortable,
+  return {{UnpackPortable<W>...}, UnZigZagPortable, ScalePortable, AddPortable, PrefixSumPortable, PrefixSumZigZagPortable, ToDecimalPortable, ToDecimalUlpPortable,
           SurveyPortable, SummarizePortable, ChooseWidthPortable, FitDecimalPortable, FitDecimalUlpPortable};
 }
 

@@ -52,6 +52,8 @@ struct Kernels {
   void (*add)(std::uint64_t* u, std::size_t n, std::uint64_t base);
   // Running sum: sum += u[i] + base; u[i] = sum. Returns the last sum.
   std::uint64_t (*prefix_sum)(std::uint64_t* u, std::size_t n, std::uint64_t base, std::uint64_t sum);
+  // The same of UnZigZag(u[i]), base 0.
+  std::uint64_t (*prefix_sum_zigzag)(std::uint64_t* u, std::size_t n, std::uint64_t sum);
 
   // out[i] = double(int64(x[i])) / 10^exponent, both steps correctly rounded.
   void (*to_decimal)(const std::uint64_t* x, std::size_t n, int exponent, double* out);

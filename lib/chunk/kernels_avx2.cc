@@ -100,6 +100,12 @@ PROM_AVX2 void AddAvx2(std::uint64_t* u, std::size_t n, std::uint64_t base) {
   for (; i < n; ++i) u[i] += base;
 }
 
+// Of four values a b c d: a, a+b, a+b+c, a+b+c+d.
+PROM_AVX2 inline __m256i SumsOfFour(__m256i v) {
+  v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));                                                                     // a ab c cd
+  return _mm256_add_epi64(v, _mm256_blend_epi32(_mm256_setzero_si256(), _mm256_permute4x64_epi64(v, 0x55), 0xf0));      // + 0 0 ab ab
+}
+
 PROM_AVX2 std::uint64_t PrefixSumAvx2(std::uint64_t* u, std::size_t n, std::uint64_t base, std::uint64_t sum) {
   // Lanes of the running sum before this step, with the base's share of each lane.
   const __m256i bases = _mm256_setr_epi64x(static_cast<long long>(base), static_cast<long long>(2 * base), static_cast<long long>(3 * base),
@@ -108,10 +114,7 @@ PROM_AVX2 std::uint64_t PrefixSumAvx2(std::uint64_t* u, std::size_t n, std::uint
   std::size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     auto* p = reinterpret_cast<__m256i*>(u + i);
-    __m256i v = _mm256_loadu_si256(p);                                                        // a b c d
-    v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));                                         // a ab c cd
-    v = _mm256_add_epi64(v, _mm256_blend_epi32(_mm256_setzero_si256(), _mm256_permute4x64_epi64(v, 0x55), 0xf0));  // + 0 0 ab ab
-    v = _mm256_add_epi64(v, bases);
+    const __m256i v = _mm256_add_epi64(SumsOfFour(_mm256_loadu_si256(p)), bases);
     _mm256_storeu_si256(p, _mm256_add_epi64(v, carry));
     // One addition from step to step: the permutation is of the step's own sum.
     carry = _mm256_add_epi64(carry, _mm256_permute4x64_epi64(v, 0xff));
@@ -122,6 +125,22 @@ PROM_AVX2 std::uint64_t PrefixSumAvx2(std::uint64_t* u, std::size_t n, std::uint
     u[i] = sum;
   }
   return sum;
+}
+
+// One pass instead of two over the block.
+PROM_AVX2 std::uint64_t PrefixSumZigZagAvx2(std::uint64_t* u, std::size_t n, std::uint64_t sum) {
+  const __m256i one = _mm256_set1_epi64x(1), zero = _mm256_setzero_si256();
+  __m256i carry = _mm256_set1_epi64x(static_cast<long long>(sum));
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    auto* p = reinterpret_cast<__m256i*>(u + i);
+    const __m256i z = _mm256_loadu_si256(p);
+    const __m256i v = SumsOfFour(_mm256_xor_si256(_mm256_srli_epi64(z, 1), _mm256_sub_epi64(zero, _mm256_and_si256(z, one))));
+    _mm256_storeu_si256(p, _mm256_add_epi64(v, carry));
+    carry = _mm256_add_epi64(carry, _mm256_permute4x64_epi64(v, 0xff));
+  }
+  sum = static_cast<std::uint64_t>(_mm256_extract_epi64(carry, 0));
+  return i < n ? PortableKernels().prefix_sum_zigzag(u + i, n - i, sum) : sum;
 }
 
 // int64 -> double, correctly rounded over the whole range: the high half around
@@ -317,7 +336,7 @@ PROM_AVX2 bool FitDecimalUlpAvx2(const double* y, std::size_t n, int exponent, s
 
 template <std::size_t... W>
 Kernels MakeAvx2(std::index_sequence<W...>) {
-  Kernels k = {{ChooseUnpack<W>()...}, UnZigZagAvx2, ScaleAvx2, AddAvx2, PrefixSumAvx2, ToDecimalAvx2, ToDecimalUlpAvx2,
+  Kernels k = {{ChooseUnpack<W>()...}, UnZigZagAvx2, ScaleAvx2, AddAvx2, PrefixSumAvx2, PrefixSumZigZagAvx2, ToDecimalAvx2, ToDecimalUlpAvx2,
                SurveyAvx2, SummarizeAvx2, ChooseWidthAvx2, FitDecimalAvx2, FitDecimalUlpAvx2};
   for (int width = 0; width <= 64; ++width)
     if (k.unpack[width] == nullptr) k.unpack[width] = PortableKernels().unpack[width];

@@ -77,6 +77,14 @@ BOOST_AUTO_TEST_CASE(sums_and_maps) {
         BOOST_TEST_REQUIRE(u[i] == want);
       }
       BOOST_TEST_REQUIRE(last == want);
+      u = in;
+      want = sum;
+      const std::uint64_t zigzag_last = kernels->prefix_sum_zigzag(u.data(), n, sum);
+      for (std::size_t i = 0; i < n; ++i) {
+        want += static_cast<std::uint64_t>(prom::UnZigZag(in[i]));
+        BOOST_TEST_REQUIRE(u[i] == want);
+      }
+      BOOST_TEST_REQUIRE(zigzag_last == want);
     }
   }
 }
