@@ -69,11 +69,26 @@ Labels Labels::FromPairs(std::vector<std::pair<std::string, std::string>> pairs)
 Labels Labels::FromSorted(const std::vector<Label>& labels) {
   Labels out;
   std::size_t size = 0;
-  for (const Label& l : labels) size += l.name.size() + l.value.size() + 2;
-  out.bytes_.reserve(size);
+  bool is_long = false;
   for (const Label& l : labels) {
-    PutString(&out.bytes_, l.name);
-    PutString(&out.bytes_, l.value);
+    size += l.name.size() + l.value.size() + 2;
+    is_long = is_long || std::max(l.name.size(), l.value.size()) >= 255;
+  }
+  if (is_long) {
+    for (const Label& l : labels) {
+      PutString(&out.bytes_, l.name);
+      PutString(&out.bytes_, l.value);
+    }
+    return out;
+  }
+  // Indexes make millions of these: no check for room for each of the parts.
+  out.bytes_.resize(size);
+  char* p = out.bytes_.data();
+  for (const Label& l : labels) {
+    for (const std::string_view s : {l.name, l.value}) {
+      *p++ = static_cast<char>(s.size());
+      p = std::copy_n(s.data(), s.size(), p);
+    }
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include "chunk/histogram_chunk.h"
 #include "chunk/time_column.h"
 #include "chunk/value_chunk.h"
+#include "store/index_series.h"
 
 namespace prom::store {
 
@@ -28,9 +29,10 @@ Result<std::unique_ptr<Selection>> BlockSelection::Make(std::shared_ptr<const Bl
   auto self = std::unique_ptr<BlockSelection>(new BlockSelection(std::move(block)));
   self->labels_.reserve(ranks.size());
   self->numbers_.reserve(ranks.size());
+  IndexReader::SeriesReader series(self->block_->index());
   for (const std::uint32_t rank : ranks) {
-    PROM_ASSIGN(self->labels_.emplace_back(), self->block_->index().ReadLabels(rank));
-    PROM_ASSIGN(const std::uint64_t skipped, self->block_->index().ReadPayload(rank));
+    std::uint64_t skipped = 0;
+    PROM_TRY(series.Read(rank, &self->labels_.emplace_back(), &skipped));
     self->numbers_.push_back(static_cast<std::uint32_t>(rank + skipped));
   }
   return std::unique_ptr<Selection>(std::move(self));

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/number.h"
+#include "store/index_series.h"
 
 namespace prom::store {
 
@@ -93,9 +94,11 @@ Result<std::vector<HeadSnapshotImpl::Match>> HeadSnapshotImpl::Find(const Matche
   for (const IndexSegment& segment : series_.segments) {
     PROM_ASSIGN(const auto ranks, segment.index->Select(matchers));
     out.reserve(out.size() + ranks.size());
+    IndexReader::SeriesReader series(*segment.index);
     for (const std::uint32_t rank : ranks) {
-      PROM_ASSIGN(Labels labels, segment.index->ReadLabels(rank));
-      PROM_ASSIGN(const std::uint64_t id, segment.index->ReadPayload(rank));
+      Labels labels;
+      std::uint64_t id = 0;
+      PROM_TRY(series.Read(rank, &labels, &id));
       out.emplace_back(std::move(labels), static_cast<std::uint32_t>(id));
     }
   }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "store/index_series.h"
 #include "store/index_writer.h"
 
 namespace prom::store {
@@ -98,6 +99,15 @@ BOOST_AUTO_TEST_CASE(round_trip) {
     BOOST_REQUIRE((*index->ReadLabels(i) == series[i]));
     BOOST_REQUIRE(*index->ReadPayload(i) == i * 7u);
     for (const Label& l : series[i]) values[std::string(l.name)].insert(std::string(l.value));
+  }
+  // Many at once, in any order: what is remembered of one series must not show in the next.
+  IndexReader::SeriesReader reader(*index);
+  for (std::size_t i = 0; i < 10'000; ++i) {
+    const auto rank = static_cast<std::uint32_t>(i < series.size() ? i : random() % series.size());
+    Labels labels;
+    std::uint64_t payload = 0;
+    BOOST_REQUIRE(bool(reader.Read(rank, &labels, &payload)));
+    BOOST_REQUIRE((labels == series[rank] && payload == rank * 7u));
   }
   std::vector<std::string> names;
   for (const auto& [name, set] : values) {
