@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::size_t kChunkSamples = 480;
 constexpr std::size_t kWriteBytes = 1 << 20;
+// Synced as it grows, so that the disk has this much to write at a time: a gigabyte at
+// the end would hold up the syncs of what is being ingested for as long as it takes.
+constexpr std::uint64_t kSyncBytes = 8 << 20;
 constexpr std::size_t kMaxColumnRows = chunk::kMaxValues;  // what a time column can hold
 constexpr std::size_t kMaxWarnings = 1000;
 
@@ -32,6 +35,9 @@ class BlockMaker {
   void Clean() { (void)RemoveTree(io_, tmp_); }
 
  private:
+  std::size_t parts() const { return std::max<std::size_t>(1, options_.parts.size()); }
+  // Makes selection_ the series of a part, and first_number_ the number of its first.
+  Result<void> OpenPart(std::size_t part);
   Result<void> WriteSlices(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms);
   Result<void> WriteSlice(std::int64_t lo, std::int64_t hi);
   Result<void> AddSeries(std::uint32_t number);
@@ -59,8 +65,14 @@ class BlockMaker {
   std::unique_ptr<File> chunks_;
   std::string buffer_;
   std::uint64_t written_ = 0;  // bytes of the chunks file before buffer_
+  std::uint64_t synced_ = 0;   // those of them that a sync covered while it was written
 
+  const Queryable* source_ = nullptr;
+  std::int64_t min_ms_ = 0, max_ms_ = 0;  // of the selections
   std::unique_ptr<Selection> selection_;
+  std::size_t part_ = 0;                  // that selection_ is of
+  std::vector<std::size_t> first_numbers_;  // of the parts seen so far, and of the next
+  std::size_t first_number_ = 0;
   std::vector<bool> has_samples_;
   std::vector<chunk::EncoderHint> hints_;
   SeriesColumns columns_;
@@ -88,7 +100,9 @@ Result<void> BlockMaker::Flush() {
   PROM_TRY(chunks_->WriteAt(written_, buffer_));
   written_ += buffer_.size();
   buffer_.clear();
-  return {};
+  if (!options_.sync || written_ - synced_ < kSyncBytes) return {};
+  synced_ = written_;
+  return chunks_->Sync();
 }
 
 Result<void> BlockMaker::AppendGroup(BlockGroupKind kind, std::string_view raw, std::uint32_t first, std::uint32_t last, std::vector<BlockGroup>* list) {
@@ -248,13 +262,16 @@ Result<void> BlockMaker::WriteTimes() {
 Result<void> BlockMaker::WriteSlice(std::int64_t lo, std::int64_t hi) {
   slice_ = {kMaxTimeMs, kMinTimeMs, static_cast<std::uint32_t>(values_.size()), 0};
   times_ = std::make_unique<ColumnTable>(next_column_);
-  for (std::size_t i = 0; i < selection_->size(); ++i) {
-    if (options_.canceled != nullptr && i % 256 == 0 && options_.canceled(options_.canceled_argument)) {
-      return Error{Errc::kCanceled, "block " + options_.ulid + ": canceled"};
+  for (std::size_t part = 0; part < parts(); ++part) {
+    PROM_TRY(OpenPart(part));
+    for (std::size_t i = 0; i < selection_->size(); ++i) {
+      if (options_.canceled != nullptr && i % 256 == 0 && options_.canceled(options_.canceled_argument)) {
+        return Error{Errc::kCanceled, "block " + options_.ulid + ": canceled"};
+      }
+      columns_.Clear();
+      PROM_TRY(selection_->Read(i, lo, hi, &columns_));
+      PROM_TRY(AddSeries(static_cast<std::uint32_t>(first_number_ + i)));
     }
-    columns_.Clear();
-    PROM_TRY(selection_->Read(i, lo, hi, &columns_));
-    PROM_TRY(AddSeries(static_cast<std::uint32_t>(i)));
   }
   PROM_TRY(FlushValues());
   PROM_TRY(WriteTimes());
@@ -263,15 +280,34 @@ Result<void> BlockMaker::WriteSlice(std::int64_t lo, std::int64_t hi) {
   return {};
 }
 
+Result<void> BlockMaker::OpenPart(std::size_t part) {
+  if (selection_ != nullptr && part_ == part) return {};
+  selection_.reset();  // before the next one takes its place in memory
+  const Queryable& from = options_.parts.empty() ? *source_ : *options_.parts[part];
+  PROM_ASSIGN(selection_, from.Select({}, min_ms_, max_ms_));
+  part_ = part;
+  if (first_numbers_.empty()) first_numbers_.push_back(0);
+  first_number_ = first_numbers_[part];  // parts are first opened in their order
+  const std::size_t next = first_number_ + selection_->size();
+  if (next > 0xffffffffu) return Error{Errc::kLimit, "too many series for one block"};
+  if (part + 1 == first_numbers_.size()) {
+    first_numbers_.push_back(next);
+    has_samples_.resize(next, false);
+    hints_.resize(next);
+  } else if (first_numbers_[part + 1] != next) {
+    return Error{Errc::kCorrupt, "block " + options_.ulid + ": the series of its source changed while it was written"};
+  }
+  return {};
+}
+
 Result<void> BlockMaker::WriteSlices(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms) {
   const auto [oldest, newest] = source.TimeRange();
   min_ms = std::max(min_ms, oldest);
   max_ms = std::min(max_ms, newest);
   if (min_ms > max_ms) return {};
-  PROM_ASSIGN(selection_, source.Select({}, min_ms, max_ms));
-  if (selection_->size() > 0xffffffffu) return Error{Errc::kLimit, "too many series for one block"};
-  has_samples_.assign(selection_->size(), false);
-  hints_.assign(selection_->size(), {});
+  source_ = &source;
+  min_ms_ = min_ms;
+  max_ms_ = max_ms;
   // Slices as wide as needed to have at most a thousand: one stray sample years away must not make a million.
   std::int64_t width = std::max<std::int64_t>(options_.slice_ms, 1);
   while ((static_cast<long double>(max_ms) - static_cast<long double>(min_ms)) / static_cast<long double>(width) > 1000) width *= 2;
@@ -289,15 +325,20 @@ Result<void> BlockMaker::WriteSlices(const Queryable& source, std::int64_t min_m
 Result<void> BlockMaker::WriteExemplars(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms) {
   PROM_ASSIGN(const auto all, source.Exemplars({Matchers{}}, min_ms, max_ms));
   std::vector<std::pair<std::uint32_t, const Queryable::SeriesExemplars*>> found;
-  for (const auto& series : all) {
-    if (series.exemplars.empty()) continue;
-    // The selection is sorted by labels.
-    std::size_t low = 0, high = selection_->size();
-    while (low < high) {
-      const std::size_t middle = low + (high - low) / 2;
-      (selection_->labels(middle) < series.series ? low = middle + 1 : high = middle);
+  for (std::size_t part = 0; part < parts() && !all.empty(); ++part) {
+    PROM_TRY(OpenPart(part));
+    for (const auto& series : all) {
+      if (series.exemplars.empty()) continue;
+      // The selection is sorted by labels.
+      std::size_t low = 0, high = selection_->size();
+      while (low < high) {
+        const std::size_t middle = low + (high - low) / 2;
+        (selection_->labels(middle) < series.series ? low = middle + 1 : high = middle);
+      }
+      if (low < selection_->size() && selection_->labels(low) == series.series && has_samples_[first_number_ + low]) {
+        found.emplace_back(static_cast<std::uint32_t>(first_number_ + low), &series);
+      }
     }
-    if (low < selection_->size() && selection_->labels(low) == series.series && has_samples_[low]) found.emplace_back(static_cast<std::uint32_t>(low), &series);
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::string raw;
@@ -375,8 +416,12 @@ Result<void> BlockMaker::WriteIndex() {
   // Groups name series by their number in the source; the index has, as payload, by
   // how much that is above the rank: 0 until a series without samples was left out.
   IndexWriter index;
-  for (std::size_t i = 0; i < selection_->size(); ++i) {
-    if (has_samples_[i]) PROM_TRY(index.Add(selection_->labels(i), i - index.series_count()));
+  for (std::size_t part = 0; part < parts(); ++part) {
+    PROM_TRY(OpenPart(part));
+    for (std::size_t i = 0; i < selection_->size(); ++i) {
+      const std::size_t number = first_number_ + i;
+      if (has_samples_[number]) PROM_TRY(index.Add(selection_->labels(i), number - index.series_count()));
+    }
   }
   info_.series = index.series_count();
   index.SetExtra(std::move(extra));

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ struct BlockWriterOptions {
   // Chunks are laid out slice by slice (a multiple of this in time), within a slice
   // by series: a query of an hour reads an hour. About 480 samples a series are best.
   std::int64_t slice_ms = 2 * 3'600'000;
+  // The series of the source in parts, ascending and apart from each other by their
+  // labels; empty: the source is the only one. Labels of one part are in memory at a
+  // time, at the cost of reading them once for each slice. Each part must select the
+  // same series each time.
+  std::vector<std::shared_ptr<const Queryable>> parts;
   bool best_compression = false;  // slower to write; for blocks that stay
   bool sync = true;
   // Asked between series; true stops with kCanceled and leaves nothing behind.
@@ -46,7 +52,8 @@ struct BlockWriterOptions {
 };
 
 // The range is closed. A result with 0 samples means that there were none, and no
-// block was made. Memory: labels of all series, one group, the columns of one slice.
+// block was made. Memory: labels of all series (of a part), a few bytes a series, one
+// group, the columns of one slice, the new index.
 Result<BlockInfo> WriteBlock(Io& io, const std::string& data_dir, const Queryable& source, std::int64_t min_ms, std::int64_t max_ms,
                              const BlockWriterOptions& options);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "store/block_part.h"
 #include "store/block_reader.h"
 #include "store/merged.h"
 #include "store/series_filter.h"
@@ -99,6 +100,11 @@ Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& 
   std::vector<std::shared_ptr<const BlockReader>> readers;
   std::vector<std::shared_ptr<const Queryable>> sources;
   BlockWriterOptions write;
+  // What is to be in the new block of a source.
+  const auto remaining = [&](std::shared_ptr<const Queryable> source, const std::string& ulid) {
+    source = HideDeleted(std::move(source), OfBlock(tombstones, ulid));
+    return options.keep ? KeepSeries(std::move(source), options.keep) : source;
+  };
   std::vector<std::string> ordered = ulids;
   std::sort(ordered.begin(), ordered.end());  // blocks made later win
   for (const std::string& ulid : ordered) {
@@ -111,8 +117,7 @@ Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& 
       continue;
     }
     readers.push_back(*reader);
-    auto source = HideDeleted(*reader, OfBlock(tombstones, ulid));
-    sources.push_back(options.keep ? KeepSeries(std::move(source), options.keep) : std::move(source));
+    sources.push_back(remaining(*reader, ulid));
     write.level = std::max(write.level, entry->level + 1);
     write.sources.push_back(ulid);
   }
@@ -124,6 +129,15 @@ Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& 
   write.sync = options.sync;
   write.canceled = options.canceled;
   write.canceled_argument = options.canceled_argument;
+  PROM_ASSIGN(const auto ranks, PartBlocks(readers, options.part_series));
+  for (std::size_t part = 0; part + 1 < ranks[0].size() && ranks[0].size() > 2; ++part) {
+    std::vector<std::shared_ptr<const Queryable>> of_part;
+    for (std::size_t b = 0; b < readers.size(); ++b) {
+      if (ranks[b][part] == ranks[b][part + 1]) continue;
+      of_part.push_back(remaining(std::make_shared<BlockPart>(readers[b], ranks[b][part], ranks[b][part + 1]), write.sources[b]));
+    }
+    write.parts.push_back(std::make_shared<MergedQueryable>(std::move(of_part)));
+  }
   PROM_ASSIGN(result.block, WriteBlock(io, data_dir, MergedQueryable(std::move(sources)), kMinTimeMs, kMaxTimeMs, write));
   if (!result.block.warnings.empty()) {
     (void)RemoveTree(io, BlockDir(data_dir, write.ulid));

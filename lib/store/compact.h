@@ -19,6 +19,8 @@ namespace prom::store {
 struct CompactOptions {
   std::int64_t block_ms = 2 * 3'600'000;  // width of the blocks cut from the head
   std::int64_t retention_ms = 0;          // the longest that any series is kept; 0: for ever
+  // Labels of so many series of a source are in memory at a time.
+  std::uint32_t part_series = 32'768;
   bool sync = true;
   bool (*canceled)(void*) = nullptr;  // asked now and then; true: stop with kCanceled
   void* canceled_argument = nullptr;

@@ -160,6 +160,46 @@ BOOST_AUTO_TEST_CASE(overlapping_blocks) {
   CheckSame(want, *d.Open(), {}, kMinTimeMs, kMaxTimeMs);
 }
 
+// Merged part by part, with the labels of a few series in memory: the same bytes as at
+// once, also when the sources have different series and only some are in all of them.
+BOOST_AUTO_TEST_CASE(parts_do_not_show) {
+  ModelStore want;
+  std::vector<ModelStore> stores(3);
+  std::mt19937 random(6);
+  for (int n = 0; n < 3; ++n) {
+    ModelStore& store = stores[static_cast<std::size_t>(n)];
+    testing::Fill(random, &store, n + 1, 23 - n, kStart + n * 600'000, 200);
+    for (int i = 0; i < 40; ++i) store.series[Labels{{"__name__", "of_" + std::to_string(n)}, {"i", std::to_string(i)}}][kStart + n] = {1.0 * i, 0, nullptr};
+    for (const auto& [labels, samples] : store.series) {
+      for (const auto& [t, sample] : samples) want.series[labels][t] = sample;
+      if (labels.Get("instance") == "host0") store.exemplars[labels] = {{Labels{{"id", std::to_string(n)}}, 0.5 * n, kStart + n, true}};
+    }
+  }
+  std::string at_once;
+  for (const std::uint32_t most : {1'000'000u, 1u, 7u, 40u}) {
+    BOOST_TEST_CONTEXT(most << " series a part") {
+      Directory d;
+      d.options.part_series = most;
+      for (const ModelStore& store : stores) d.Add(store, kMinTimeMs, kMaxTimeMs);
+      const Matchers gone{Matcher::Equal("__name__", "metric_3")};
+      BOOST_REQUIRE(bool(DeleteSamples(SystemIo(), d.dir.path(), {gone}, kMinTimeMs, kMaxTimeMs, d.edit)));
+      BOOST_TEST(d.Compact() == 1);
+      ModelStore left = want;
+      std::erase_if(left.series, [&](const auto& series) { return ModelStore::Matches(series.first, gone); });
+      CheckSame(left, *d.Open(), {}, kMinTimeMs, kMaxTimeMs);
+      const auto exemplars = d.Open()->Exemplars({Matchers{}}, kMinTimeMs, kMaxTimeMs);
+      BOOST_REQUIRE(bool(exemplars));
+      BOOST_TEST(exemplars->size() == 22u);  // 23 metrics of host0, less the deleted one
+      const std::string chunks = prom::testing::ReadFile(BlockDir(d.dir.path(), d.manifest.blocks.at(0).ulid) + "/chunks");
+      if (at_once.empty()) at_once = chunks;
+      BOOST_TEST((chunks == at_once));
+      auto reader = BlockReader::Open(SystemIo(), BlockDir(d.dir.path(), d.manifest.blocks[0].ulid));
+      BOOST_REQUIRE(bool(reader));
+      BOOST_TEST((*reader)->index().Verify().empty());
+    }
+  }
+}
+
 // A reader that was open goes on reading what compaction removes.
 BOOST_AUTO_TEST_CASE(readers_survive) {
   std::mt19937 random(3);
