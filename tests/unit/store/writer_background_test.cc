@@ -1,0 +1,144 @@
+// The threads of a Writer: what one of them is busy with must not hold up another.
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "../../testing.h"
+#include "base/fault_io.h"
+#include "head_testing.h"
+#include "model_store.h"
+#include "store/data_dir.h"
+#include "store/writer.h"
+
+namespace prom::store {
+namespace {
+
+using testing::kT0;
+
+constexpr std::int64_t kStep = 60'000;
+
+// Holds whoever starts to write a block, as a disk would that is slow.
+class HeldIo : public FaultIo {
+ public:
+  HeldIo() : FaultIo(SystemIo()) {}
+  Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) override {
+    if (mode == Mode::kCreateNew && path.find("/tmp/") != std::string::npos) {
+      while (hold) {
+        holds = true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
+    return FaultIo::Open(path, mode);
+  }
+  std::atomic<bool> hold{false}, holds{false};
+};
+
+// Long enough for any machine; a test that works does not wait for it.
+bool Within30Seconds(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+void Append(Writer* writer, testing::ModelStore* model, std::int64_t from, std::int64_t to) {
+  auto appender = writer->NewAppender();
+  REQUIRE_OK(appender->DefineSeries(0, testing::Series("m", 0)));
+  for (std::int64_t n = from; n < to; ++n) {
+    REQUIRE_OK(appender->Sample(0, kT0 + n * kStep, static_cast<double>(n)));
+    REQUIRE_OK(appender->Commit(static_cast<std::uint64_t>(n + 1)));
+    model->series[testing::Series("m", 0)][kT0 + n * kStep] = {static_cast<double>(n), 0, nullptr};
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(writer_background)
+
+// What a power cut can take is bounded by the interval of the syncs, also while blocks
+// are merged, which may take minutes.
+BOOST_AUTO_TEST_CASE(syncs_go_on_during_a_merge) {
+  prom::testing::TempDir dir;
+  testing::FixedClock clock(kT0 + 14 * 3'600'000);
+  HeldIo io;
+  testing::ModelStore model;
+  {
+    WriterOptions options = testing::Quiet();
+    auto writer = Writer::Open(io, clock, dir.path(), options);
+    REQUIRE_OK(writer);
+    Append(writer->get(), &model, 0, 13 * 60);  // blocks of 2 h that nobody has merged
+    REQUIRE_OK((*writer)->Flush());
+    BOOST_TEST_REQUIRE((*writer)->manifest().blocks.size() >= 5u);
+    REQUIRE_OK((*writer)->Close());
+  }
+  WriterOptions options = testing::Quiet();
+  options.background = true;
+  options.fsync = FsyncMode::kInterval;
+  options.fsync_interval_ms = 2;
+  options.maintain_interval_ms = 2;
+  io.hold = true;
+  auto writer = Writer::Open(io, clock, dir.path(), options);
+  REQUIRE_OK(writer);
+  const std::size_t blocks = (*writer)->manifest().blocks.size();
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
+  for (std::int64_t n = 13 * 60; n < 13 * 60 + 3; ++n) {
+    Append(writer->get(), &model, n, n + 1);
+    BOOST_TEST(Within30Seconds([&] { return (*writer)->durable_sequence() >= (*writer)->committed_sequence(); }));
+  }
+  BOOST_TEST((*writer)->manifest().blocks.size() == blocks);  // the merge has still not got anywhere
+  io.hold = false;
+  BOOST_TEST(Within30Seconds([&] { return (*writer)->manifest().blocks.size() < blocks; }));
+  REQUIRE_OK((*writer)->Close());
+  auto data = DataDir::Open(SystemIo(), dir.path());
+  REQUIRE_OK(data);
+  auto snapshot = (*data)->Snapshot();
+  REQUIRE_OK(snapshot);
+  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+}
+
+// A stop does not wait for a merge to end, and what it leaves undone is done later.
+BOOST_AUTO_TEST_CASE(a_stop_cancels_a_merge) {
+  prom::testing::TempDir dir;
+  testing::FixedClock clock(kT0 + 14 * 3'600'000);
+  HeldIo io;
+  testing::ModelStore model;
+  {
+    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
+    REQUIRE_OK(writer);
+    Append(writer->get(), &model, 0, 13 * 60);
+    REQUIRE_OK((*writer)->Flush());
+  }
+  WriterOptions options = testing::Quiet();
+  options.background = true;
+  options.maintain_interval_ms = 2;
+  io.hold = true;
+  auto writer = Writer::Open(io, clock, dir.path(), options);
+  REQUIRE_OK(writer);
+  const std::size_t blocks = (*writer)->manifest().blocks.size();
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
+  (*writer)->CancelMerges();
+  io.hold = false;
+  REQUIRE_OK((*writer)->Close());
+  BOOST_TEST((*writer)->manifest().blocks.size() == blocks);
+  for ([[maybe_unused]] const auto& left : std::filesystem::directory_iterator(dir / "tmp")) BOOST_TEST(false, "left in tmp");
+  writer->reset();
+
+  auto again = Writer::Open(io, clock, dir.path(), testing::Quiet());
+  REQUIRE_OK(again);
+  REQUIRE_OK((*again)->Maintain());
+  BOOST_TEST((*again)->manifest().blocks.size() < blocks);
+  auto data = DataDir::Open(SystemIo(), dir.path());
+  REQUIRE_OK(data);
+  auto snapshot = (*data)->Snapshot();
+  REQUIRE_OK(snapshot);
+  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace prom::store
