@@ -144,7 +144,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
     }
     head_ = closed_.back();
     closed_.pop_back();
-        const std::int64_t start = manifest_.epochs.back().start_ms;
+    const std::int64_t start = manifest_.epochs.back().start_ms;
     const std::int64_t anchor = start != 0 ? start : head_->max_t();
     if (anchor != kMinTimeMs) window_end_ = AlignDown(anchor, options_.block_ms) + options_.block_ms;
   }
@@ -158,6 +158,12 @@ Result<void> Writer::OpenEpochs(bool trusted) {
   }
   for (const auto& head : closed_) head->set_min_valid(min_valid_);
   head_->set_min_valid(min_valid_);
+  if (control_->generation() > manifest_.generation) {
+    // The manifest in force cannot be read; readers, too, are to go by the one before.
+    Manifest next = manifest_;
+    manifest_.generation = control_->generation();
+    PROM_TRY(PublishManifest(std::move(next)));
+  }
   return {};
 }
 

@@ -16,7 +16,7 @@ run_all() {  # NAME, commands on standard input
         start "doc$n" bash -c "exec ${line%&}"
         sleep 3
         kill -0 "$(cat "doc$n.pid")" || { cat "doc$n.log"; fail "$1: $line: ended"; } ;;
-      *--web.listen-address*|*--config.file*|*"promstore serve"*|*"tail -f"*) # does not end by itself
+      *--web.listen-address*|*--config.file*|*"promstore serve"*|*"tail -f"*|*" --watch "*) # does not end by itself
         line=${line//$node/$(free_port)} line=${line//$web/$(free_port)}
         timeout -s TERM 2 bash -c "exec $line" >.doc.out 2>&1 </dev/null || code=$?
         [ $code -eq 124 ] || { cat .doc.out; fail "$1: $line: exit code $code"; } ;;

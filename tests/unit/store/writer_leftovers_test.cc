@@ -2,6 +2,7 @@
 #include "../../testing.h"
 #include "head_testing.h"
 #include "store/control_page.h"
+#include "store/data_dir.h"
 
 using namespace prom;
 using namespace prom::store;
@@ -38,4 +39,29 @@ BOOST_AUTO_TEST_CASE(leftovers_are_removed_but_not_what_a_lost_manifest_may_name
   BOOST_TEST((*writer)->warnings().size() >= 1u);
   BOOST_TEST(*SystemIo().Exists(dir / "head/00000077.kept"));
   BOOST_TEST(*SystemIo().Exists(dir / "blocks/01HF00000000000000000000AB"));
+}
+
+// The manifest in force is damaged and the one before is there: the writer goes by that one, and so do readers afterwards.
+BOOST_AUTO_TEST_CASE(a_damaged_manifest_in_force_is_replaced) {
+  prom::testing::TempDir dir;
+  FixedClock clock;
+  {
+    auto writer = Writer::Open(SystemIo(), clock, dir.path(), Quiet());
+    REQUIRE_OK(writer);
+    REQUIRE_OK((*writer)->EditManifest([](Manifest*) { return true; }));  // the next generation, with the same contents
+    REQUIRE_OK((*writer)->Close());
+  }
+  const auto generations = ListManifests(SystemIo(), dir.path());
+  REQUIRE_OK(generations);
+  BOOST_REQUIRE(generations->size() == 2u);
+  prom::testing::WriteFile(ManifestPath(dir.path(), generations->back()), "damaged");
+  {
+    auto writer = Writer::Open(SystemIo(), clock, dir.path(), Quiet());
+    REQUIRE_OK(writer);
+    BOOST_TEST((*writer)->warnings().size() == 1u);
+    BOOST_TEST((*writer)->manifest().generation == generations->back() + 1);
+  }
+  auto reader = DataDir::Open(SystemIo(), dir.path());
+  REQUIRE_OK(reader);
+  REQUIRE_OK((*reader)->Snapshot());
 }
