@@ -17,14 +17,15 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: promstore import FILE|- -d DATA [flags]\n"
+    "usage: promstore import FILE|-|DIR -d DATA [flags]\n"
     "\n"
     "Puts a history into DATA: samples of any age, in any order, beside a running writer.\n"
-    "All of it is there at once at the end; a stopped import leaves nothing.\n"
+    "All of it is there at once at the end; a stopped import leaves nothing. DIR is a data\n"
+    "directory of Prometheus, in use or not.\n"
     "\n"
     "  -d, --storage.tsdb.path DIR   data directory (data), made when it is not there\n"
     "      --format FORMAT           prometheus, openmetrics (text with timestamps), jsonl (of\n"
-    "                                VictoriaMetrics), csv; auto finds out (auto)\n"
+    "                                VictoriaMetrics), csv, tsdb; auto finds out (auto)\n"
     "      --csv MAPPING             columns: COLUMN:time:unix_s|unix_ms|unix_us|unix_ns|rfc3339,\n"
     "                                COLUMN:label:NAME, COLUMN:metric:NAME, COLUMN:value\n"
     "      --csv-header              the first line names the columns\n"
@@ -32,6 +33,7 @@ constexpr const char* kUsage =
     "      --json                    the summary as JSON\n"
     "\n"
     "  promstore import -d data history.om\n"
+    "  promstore import -d data /var/lib/prometheus/metrics2\n"
     "  promstore import -d data t.csv --csv 1:time:unix_s,2:label:room,3:metric:temp_celsius\n"
     "  curl -s vm:8428/api/v1/export -d 'match[]=up' | promstore import - -d data\n";
 
@@ -56,6 +58,15 @@ class Import : public Command {
       stopped = stopped || signals.Wait(0) == prom::SignalEvent::kStop;
       return stopped;
     };
+    struct stat what {};
+    if (file_ != "-" && ::stat(file_.c_str(), &what) == 0 && S_ISDIR(what.st_mode)) {
+      using prom::transfer::ImportFormat;
+      if (options.format != ImportFormat::kAuto && options.format != ImportFormat::kTsdb) return Fail({prom::Errc::kInvalid, file_ + ": is a directory, which --format " + format_ + " is not"});
+      prom::transfer::ImportSummary s;
+      if (auto done = prom::transfer::ImportTsdb(prom::SystemIo(), prom::SystemClock(), file_, options, &s); !done) return Fail(done.error());
+      return Report(s);
+    }
+    if (options.format == prom::transfer::ImportFormat::kTsdb) return Fail({prom::Errc::kInvalid, "--format tsdb: want a data directory of Prometheus, not " + file_});
     const std::string shown = file_ == "-" ? "standard input" : file_;
     options.on_refused = [&](std::uint64_t line, std::string_view reason) {
       constexpr std::uint64_t kMaxShown = 10;
@@ -87,7 +98,7 @@ class Import : public Command {
     const auto invalid = [](std::string what) { return prom::Error{prom::Errc::kInvalid, std::move(what)}; };
     if (file_.empty()) return invalid("import: want a FILE, or - for standard input (see --help)");
     const auto format = prom::transfer::ParseImportFormat(format_);
-    if (!format) return invalid("--format: want auto, prometheus, openmetrics, csv or jsonl, not " + prom::Quote(format_));
+    if (!format) return invalid("--format: want auto, prometheus, openmetrics, csv, jsonl or tsdb, not " + prom::Quote(format_));
     options->format = *format;
     options->blocks.data_dir = data;
     if (!csv_.empty()) {
@@ -128,7 +139,8 @@ class Import : public Command {
     if (any && b.retention_ms > 0 && b.min_ms < now - b.retention_ms)
       Warn("some samples are older than what the running store keeps (" + prom::FormatDuration(b.retention_ms) + "): it will drop them");
     if (s.refused != 0) std::fprintf(stderr, "promstore: %llu of %llu lines refused\n", static_cast<unsigned long long>(s.refused), static_cast<unsigned long long>(s.lines));
-    return s.refused != 0 ? 1 : 0;
+    for (const std::string& w : b.warnings) Warn(w);
+    return !b.warnings.empty() ? 3 : s.refused != 0 ? 1 : 0;
   }
 
   std::string file_, format_ = "auto", csv_, csv_separator_ = ",";

@@ -161,7 +161,6 @@ Result<void> BlockImport::Copy(const Queryable& source, std::int64_t min_ms, std
   min_ms = std::max(min_ms, range.first);
   max_ms = std::min(max_ms, range.second);
   if (min_ms > max_ms) return {};
-  // In steps of a day, so that the labels and columns in memory stay few.
   class Part : public Queryable {
    public:
     Part(const Queryable& whole, std::int64_t from, std::int64_t to) : whole_(whole), from_(from), to_(to) {}
@@ -246,7 +245,7 @@ Result<BlockImportSummary> BlockImport::Finish() {
     s.series = std::max(s.series, b.series);
     s.min_ms = std::min(s.min_ms, b.min_ms);
     s.max_ms = std::max(s.max_ms, b.max_ms);
-    if (!b.warnings.empty()) return Error{Errc::kCorrupt, b.warnings[0]};
+    s.warnings.insert(s.warnings.end(), b.warnings.begin(), b.warnings.end());
   }
   s.blocks = blocks_.size();
   if (swap.add.empty()) return s;

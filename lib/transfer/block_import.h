@@ -39,6 +39,7 @@ struct BlockImportSummary {
   std::int64_t min_ms = 0, max_ms = 0;
   bool through_writer = false;    // a running one
   std::int64_t retention_ms = 0;  // of it; 0: for ever
+  std::vector<std::string> warnings;  // of a source: damage that cost samples
 };
 
 class BlockImport : public StreamSink {

@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "base/strings.h"
+#include "tsdb/tsdb_dir.h"
 #include "transfer/jsonl_reader.h"
 #include "transfer/text_reader.h"
 
@@ -23,7 +24,8 @@ constexpr std::pair<std::string_view, ImportFormat> kNames[] = {{"auto", ImportF
                                                                 {"prometheus", ImportFormat::kPrometheus},
                                                                 {"openmetrics", ImportFormat::kOpenMetrics},
                                                                 {"csv", ImportFormat::kCsv},
-                                                                {"jsonl", ImportFormat::kJsonLines}};
+                                                                {"jsonl", ImportFormat::kJsonLines},
+                                                                {"tsdb", ImportFormat::kTsdb}};
 
 // At least `least` bytes, or less at the end of input. Asks meanwhile whether to stop.
 Result<std::size_t> ReadSome(int fd, const std::string& name, const ImportOptions& options, std::size_t least, std::vector<char>* out) {
@@ -118,6 +120,21 @@ Result<void> RunImport(Io& io, Clock& clock, int fd, const std::string& name, co
   count();
   PROM_TRY(std::move(done));
   PROM_ASSIGN(summary->blocks, blocks->Finish());
+  return {};
+}
+
+Result<void> ImportTsdb(Io& io, Clock& clock, const std::string& dir, const ImportOptions& options, ImportSummary* summary) {
+  summary->format = ImportFormat::kTsdb;
+  PROM_ASSIGN(const auto source, tsdb::TsdbDir::Open(io, dir));
+  PROM_ASSIGN(const auto parts, source->OpenParts());
+  PROM_ASSIGN(const auto snapshot, source->Snapshot());
+  PROM_ASSIGN(const auto blocks, BlockImport::Start(io, clock, options.blocks));
+  PROM_TRY(blocks->Copy(*snapshot, kMinTimeMs, kMaxTimeMs));
+  PROM_ASSIGN(summary->blocks, blocks->Finish());
+  auto& warnings = summary->blocks.warnings;
+  warnings.insert(warnings.begin(), parts->warnings.begin(), parts->warnings.end());
+  for (const auto& block : parts->blocks)
+    if (!block.error.empty()) warnings.insert(warnings.begin(), block.error);
   return {};
 }
 

@@ -17,7 +17,7 @@
 
 namespace prom::transfer {
 
-enum class ImportFormat { kAuto, kPrometheus, kOpenMetrics, kCsv, kJsonLines };
+enum class ImportFormat { kAuto, kPrometheus, kOpenMetrics, kCsv, kJsonLines, kTsdb };
 std::optional<ImportFormat> ParseImportFormat(std::string_view name);
 std::string_view ImportFormatName(ImportFormat format);
 
@@ -42,5 +42,9 @@ struct ImportSummary {
 
 // Until the end of input of `fd`, which is named `name` in messages.
 Result<void> RunImport(Io& io, Clock& clock, int fd, const std::string& name, const ImportOptions& options, ImportSummary* summary);
+
+// A data directory of Prometheus, or one of its blocks: blocks, head chunks and log.
+// Prometheus may be running on it.
+Result<void> ImportTsdb(Io& io, Clock& clock, const std::string& dir, const ImportOptions& options, ImportSummary* summary);
 
 }  // namespace prom::transfer

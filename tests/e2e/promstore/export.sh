@@ -49,6 +49,12 @@ expect_eq "json" "$(promstore export -d D --json 2>&1 >/dev/null | python3 -c 'i
 
 expect_code "tsdb" 0 promstore export -d D --format tsdb -o blocks
 expect_has "tsdb" "$err" '^promstore: 9 samples in 1 blocks$'
+mkdir -p blocks/wal
+expect_code "import of those blocks" 0 promstore import blocks -d D.tsdb
+expect_eq "tsdb and back" "$(promstore dump -d D.tsdb)" "$(grep -v '^#@exemplar\|^# ' dump.txt)"
+expect_code "a file is no directory" 2 promstore import in.txt -d D.tsdb --format tsdb
+mkdir empty
+expect_code "no such directory of Prometheus" 1 promstore import empty -d D.tsdb
 expect_code "tsdb without -o" 2 promstore export -d D --format tsdb
 expect_code "-o with text" 2 promstore export -d D -o x
 expect_code "a bad format" 2 promstore export -d D --format xml
@@ -58,7 +64,7 @@ expect_has "a full disk" "$(cat full.err)" 'No space left'
 
 if command -v promtool >/dev/null; then
   promtool tsdb create-blocks-from openmetrics out.om T >/dev/null || fail "promtool does not take our OpenMetrics"
-  mkdir -p T/wal blocks/wal  # promtool wants them
+  mkdir -p T/wal  # promtool wants them
   expect_eq "through promtool" "$(promtool tsdb dump T | grep requests | awk '{print $(NF-1), $NF}')" "1 1700000000000
 2.5 1700000015000"
   expect_eq "promtool lists our block" "$(promtool tsdb list blocks | awk 'NR==2 {print $5, $6, $7}')" "9 2 2"
