@@ -611,13 +611,11 @@ class FetchLoop::Impl {
   void Run() {
     std::vector<std::function<void()>> due;
     for (;;) {
-      std::int64_t next = NowNs() + 1'000'000'000;
       {
         MutexLock lock(mutex_);
         if (stopping_) return;
         const std::int64_t now = NowNs();
         while (!tasks_.empty() && tasks_.begin()->first <= now) due.push_back(std::move(tasks_.extract(tasks_.begin()).mapped()));
-        if (!tasks_.empty()) next = std::min(next, tasks_.begin()->first);
       }
       for (auto& task : due) task();
       const bool ran = !due.empty();
@@ -630,9 +628,17 @@ class FetchLoop::Impl {
       Collect();
       EndLatePlain();
       CloseOldIdle();
-      if (ran) continue;  // tasks may have posted more
+      if (ran) continue;
+      // Only now is it known for how long: all of the above may have posted tasks. libcurl is asked,
+      // since it does not tell of a time again that was told before, also when it woke us too early.
+      if (long ms = -1; !running_.empty() && curl_multi_timeout(multi_, &ms) == CURLM_OK) timer_ns_ = ms < 0 ? kNever : NowNs() + ms * 1'000'000;
+      std::int64_t next = std::min(NowNs() + 1'000'000'000, timer_ns_);
       if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
-      Wait(std::min(next, timer_ns_));
+      {
+        MutexLock lock(mutex_);
+        if (!tasks_.empty()) next = std::min(next, tasks_.begin()->first);
+      }
+      Wait(next);
     }
   }
 
