@@ -77,6 +77,8 @@ Result<const PageParser::Page*> PageParser::Parse(std::string* page, TextFormat 
   exemplars_.clear();
   metadata_.clear();
   error_ = {};
+  refused_slots_ = {};
+  refused_created_ = {};
   if (last_.size() > options_.max_page_bytes) {
     last_ = std::string();
     lines_ = {};
@@ -409,6 +411,10 @@ Result<std::uint32_t> PageParser::FindOrCreate(TextParser* parser) {
 // Nothing of a page that breaks the rules stays but what was known before. Lines may
 // already have been updated in place, so there is no prediction for the next page.
 void PageParser::RollBack(std::size_t slots_before) {
+  if (!diverged_) lines_.resize(next_);
+  for (const Line& line : diverged_ ? new_lines_ : lines_)
+    if (line.role != Role::kMeta) refused_slots_.push_back(line.slot);
+  refused_created_.swap(created_);
   lines_.clear();
   new_lines_.clear();
   if (slots() > slots_before) {
@@ -455,6 +461,13 @@ void PageParser::Finish() {
   sparse_pages_ = slots() >= kFewSlots && used * 2 < slots() ? sparse_pages_ + 1 : 0;
   if (sparse_pages_ >= kSparsePages) Renumber();
   page_info_ = {generation_, moved_from_, values_, present_, created_, appeared_, disappeared_, timed_, exemplars_, metadata_, samples_, duplicates_};
+}
+
+std::vector<std::uint32_t> PageParser::LineSlots() const {
+  std::vector<std::uint32_t> out;
+  for (const Line& line : lines_)
+    if (line.role != Role::kMeta) out.push_back(line.slot);
+  return out;
 }
 
 std::vector<std::uint32_t> PageParser::MarkAllAbsent() {

@@ -89,6 +89,12 @@ class PageParser {
   // and the next page is compared to the last good one for `appeared` and `disappeared`.
   Result<const Page*> Parse(std::string* page, TextFormat format);
   const TextError& last_error() const { return error_; }
+  // Of a refused page: the slots of the sample lines before the error, in page order. Those
+  // that would have been new are in refused_created, numbered as if the page had been good.
+  std::span<const std::uint32_t> refused_slots() const { return refused_slots_; }
+  std::span<const NewSlot> refused_created() const { return refused_created_; }
+  // Of a good page: the slots of all sample lines, in page order.
+  std::vector<std::uint32_t> LineSlots() const;
 
   // After a scrape that failed: the slots that were present, for stale markers. All of
   // them count as absent from now on.
@@ -159,7 +165,8 @@ class PageParser {
   MetricType type_ = MetricType::kUnknown;
   std::size_t predicted_ = 0;
 
-  std::vector<NewSlot> created_;
+  std::vector<std::uint32_t> refused_slots_;
+  std::vector<NewSlot> created_, refused_created_;
   std::vector<std::uint32_t> appeared_, disappeared_, moved_from_;
   std::vector<TimedSample> timed_;
   std::vector<SlotExemplar> exemplars_;

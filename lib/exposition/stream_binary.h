@@ -134,8 +134,21 @@ struct StreamAck {
   std::uint64_t sequence = 0;  // this batch and all before it
   Durability durability = Durability::kProcess;
   std::uint64_t accepted = 0;  // samples taken since the last acknowledgement
-  std::uint64_t refused = 0;   // samples refused for themselves: out of order, too old
+  std::uint64_t refused = 0;   // samples refused for themselves, of which
+  std::uint64_t out_of_order = 0, duplicates = 0, too_old = 0;
+  std::uint64_t over_limit = 0;  // of series beyond the store's series limit
+
+  void Add(const StreamAck& counts_of) {
+    accepted += counts_of.accepted;
+    refused += counts_of.refused;
+    out_of_order += counts_of.out_of_order;
+    duplicates += counts_of.duplicates;
+    too_old += counts_of.too_old;
+    over_limit += counts_of.over_limit;
+  }
 };
+// "process" or "disk".
+std::string_view DurabilityName(Durability durability);
 
 // What ends a connection. `sequence`: the batch it happened in; 0 when unknown.
 struct StreamFailure {

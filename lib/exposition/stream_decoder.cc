@@ -277,6 +277,9 @@ Result<void> ReplyDecoder::Feed(std::string_view bytes, const AckFn& ack, const 
       const std::uint8_t durability = in.U8();
       one.accepted = in.Varint();
       one.refused = in.Varint();
+      if (one.refused != 0) {
+        for (auto* const n : {&one.out_of_order, &one.duplicates, &one.too_old, &one.over_limit}) *n = in.Varint();
+      }
       if (!Complete(in) || durability < 1 || durability > 2) return Corrupt("bad acknowledgement frame");
       one.durability = static_cast<Durability>(durability);
       ack(one);

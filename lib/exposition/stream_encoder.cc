@@ -59,8 +59,13 @@ void AppendAck(std::string* out, const StreamAck& ack) {
   out->push_back(static_cast<char>(ack.durability));
   AppendVarint(out, ack.accepted);
   AppendVarint(out, ack.refused);
+  if (ack.refused != 0) {
+    for (const std::uint64_t n : {ack.out_of_order, ack.duplicates, ack.too_old, ack.over_limit}) AppendVarint(out, n);
+  }
   CloseFrame(out, begin);
 }
+
+std::string_view DurabilityName(Durability durability) { return durability == Durability::kDisk ? "disk" : "process"; }
 
 void AppendFailure(std::string* out, const StreamFailure& failure) {
   const std::size_t begin = OpenFrame(out, wire::kFailure);

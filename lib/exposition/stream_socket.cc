@@ -33,7 +33,6 @@ Result<std::unique_ptr<StreamSocket>> StreamSocket::Connect(const std::string& p
 StreamSocket::~StreamSocket() { ::close(fd_); }
 
 Result<void> StreamSocket::Send(std::string_view bytes) {
-  PROM_TRY(TakeReplies(0));  // a failure text says more than the EPIPE that follows it
   while (!bytes.empty()) {
     const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) {
@@ -56,6 +55,12 @@ Result<void> StreamSocket::Send(std::string_view bytes) {
   return {};
 }
 
+// The kernel calls a Unix socket writable when a quarter of its buffer is taken at most.
+bool StreamSocket::writable() const {
+  pollfd p{fd_, POLLOUT, 0};
+  return ::poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
+}
+
 Result<void> StreamSocket::FinishSending() {
   if (::shutdown(fd_, SHUT_WR) != 0) return ErrnoError("shutdown", "ingest socket", errno);
   return {};
@@ -64,27 +69,23 @@ Result<void> StreamSocket::FinishSending() {
 Result<void> StreamSocket::TakeReplies(int wait_ms) {
   pollfd p{fd_, POLLIN, 0};
   while (true) {
-    const int ready = ::poll(&p, 1, wait_ms);
-    if (ready < 0 && errno == EINTR) return {};
-    if (ready <= 0) return {};
+    if (wait_ms != 0 && ::poll(&p, 1, wait_ms) <= 0) return {};
     char buffer[4096];
     const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
-      wait_ms = 0;
-      continue;
-    }
+    if (n < 0 && errno == EAGAIN) return {};
+    wait_ms = 0;
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return Error{Errc::kUnavailable, "the store closed the connection"};
     std::optional<StreamFailure> failure;
     PROM_TRY(replies_.Feed({buffer, static_cast<std::size_t>(n)},
                            [&](const StreamAck& ack) {
                              acked_ = std::max(acked_, ack.sequence);
-                             accepted_ += ack.accepted;
-                             refused_ += ack.refused;
+                             totals_.Add(ack);
                              durability_ = ack.durability;
                            },
                            [&](const StreamFailure& f) { failure = f; }));
     if (failure) return Error{failure->code, "the store: " + failure->message};
-    wait_ms = 0;
+    if (n < static_cast<ssize_t>(sizeof buffer)) return {};
   }
 }
 

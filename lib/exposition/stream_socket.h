@@ -26,13 +26,16 @@ class StreamSocket {
   Result<void> Send(std::string_view bytes);
   // Nothing more will be sent; answers still come.
   Result<void> FinishSending();
+  // Whether Send of 128 KiB would not have to wait.
+  bool writable() const;
   // Reads what is there, waiting up to wait_ms for the first byte. Errors as of Send.
   Result<void> TakeReplies(int wait_ms);
 
   std::uint64_t acked() const { return acked_; }  // sequence
   Durability durability() const { return durability_; }  // of the last acknowledgement
-  std::uint64_t accepted() const { return accepted_; }    // samples of all acknowledged batches
-  std::uint64_t refused() const { return refused_; }
+  std::uint64_t accepted() const { return totals_.accepted; }  // samples of all acknowledged batches
+  std::uint64_t refused() const { return totals_.refused; }
+  const StreamAck& totals() const { return totals_; }  // counts of all acknowledgements
   int fd() const { return fd_; }  // readable when there are answers
 
  private:
@@ -41,7 +44,8 @@ class StreamSocket {
   int fd_;
   std::int64_t send_timeout_ms_;
   ReplyDecoder replies_;
-  std::uint64_t acked_ = 0, accepted_ = 0, refused_ = 0;
+  std::uint64_t acked_ = 0;
+  StreamAck totals_;
   Durability durability_ = Durability::kProcess;
 };
 

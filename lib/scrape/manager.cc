@@ -4,13 +4,16 @@
 #include <cmath>
 #include <deque>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "net/fetch_loop.h"
+#include "scrape/failure_log.h"
 #include "scrape/fetch_request.h"
+#include "scrape/quantiles.h"
 #include "scrape/scraper.h"
 #include "scrape/worker_pool.h"
 
@@ -36,6 +39,8 @@ struct Loop {
   std::atomic<bool> stopped{false};  // its target is gone
   std::atomic<std::size_t> job_targets{0};  // over the job's target_limit: how many there are, which fails every scrape
   std::int64_t offset_ms = 0;
+  std::int64_t last_start_ns = 0;  // of the scrape before, on the fetcher's thread
+  std::size_t page_bytes = 0;      // of the page before, on the fetcher's thread
 
   mutable Mutex mutex;
   ScrapeReport last GUARDED_BY(mutex);
@@ -45,10 +50,26 @@ struct Loop {
   std::shared_ptr<const config::ScrapeConfig> config_ GUARDED_BY(mutex);
 };
 
+// Of scrape pools, by job, under upstream's names.
+struct PoolMetrics {
+  PoolMetrics(Metrics& m, const std::string& job)
+      : targets(m.AddGauge("prometheus_target_scrape_pool_targets", "Current number of targets in this scrape pool.", {{"scrape_job", job}})),
+        target_limit(m.AddGauge("prometheus_target_scrape_pool_target_limit", "Maximum number of targets allowed in this scrape pool.", {{"scrape_job", job}})),
+        syncs(m.AddCounter("prometheus_target_scrape_pool_sync_total", "Total number of syncs that were executed on a scrape pool.", {{"scrape_job", job}})),
+        sync_failed(m.AddCounter("prometheus_target_sync_failed_total", "Total number of target sync failures.", {{"scrape_job", job}})),
+        sync_length(Quantiles::Register(m, "prometheus_target_sync_length_seconds", "Actual interval to sync the scrape pool.", {{"scrape_job", job}})) {}
+  Gauge& targets;
+  Gauge& target_limit;
+  Counter& syncs;
+  Counter& sync_failed;
+  std::shared_ptr<Quantiles> sync_length;
+};
+
 // A job: its discoverers, what they found, and a loop for every target.
 struct Pool {
   std::shared_ptr<const config::ScrapeConfig> config;  // replaced under the mutex
   std::string fingerprint;  // of the whole section
+  std::unique_ptr<PoolMetrics> metrics;
   std::vector<std::unique_ptr<discovery::Discoverer>> discoverers;
 
   Mutex mutex;
@@ -84,8 +105,15 @@ constexpr std::size_t kLargestSpareBuffer = 4 << 20;
 
 struct Manager::Impl {
   Impl(Output& o, Metrics& m, Clock& c, ManagerOptions opts)
-      : output(o), metrics(m), scrape_metrics(m), file_sd_metrics(&m), clock(c), options(opts), workers(opts.workers),
-        exceeded_target_limit(m.AddCounter("prometheus_target_scrape_pool_exceeded_target_limit_total", "Total number of times scrape pools hit the target limit, during sync or config reload.")) {}
+      : output(o), metrics(m), scrape_metrics(m), file_sd_metrics(&m), clock(c), options(opts),
+        exceeded_target_limit(m.AddCounter("prometheus_target_scrape_pool_exceeded_target_limit_total", "Total number of times scrape pools hit the target limit, during sync or config reload.")),
+        pools_total(m.AddCounter("prometheus_target_scrape_pools_total", "Total number of scrape pool creation attempts.")),
+        pool_reloads(m.AddCounter("prometheus_target_scrape_pool_reloads_total", "Total number of scrape pool reloads.")),
+        workers(opts.workers) {
+    // Nothing of this can fail here: a configuration that was read can be run.
+    m.AddCounter("prometheus_target_scrape_pools_failed_total", "Total number of scrape pool creations that failed.");
+    m.AddCounter("prometheus_target_scrape_pool_reloads_failed_total", "Total number of failed scrape pool reloads.");
+  }
 
   ~Impl() { Stop(); }
 
@@ -101,10 +129,12 @@ struct Manager::Impl {
   void Apply(std::shared_ptr<const config::Config> next) {
     std::vector<std::shared_ptr<Pool>> old = std::move(pools);
     std::vector<std::shared_ptr<Pool>> fresh;
+    std::set<std::string> failure_files;
     pools.clear();
     for (const config::ScrapeConfig* section : next->AllScrapeConfigs()) {
       // The pool keeps the whole configuration alive through its section.
       std::shared_ptr<const config::ScrapeConfig> shared(next, section);
+      if (!section->scrape_failure_log_file.empty()) failure_files.insert(section->scrape_failure_log_file);
       const std::string fingerprint = Fingerprint(*section);
       const auto same = std::find_if(old.begin(), old.end(), [&](const auto& p) { return p && p->fingerprint == fingerprint; });
       if (same != old.end()) {
@@ -113,6 +143,7 @@ struct Manager::Impl {
         (*same)->config = shared;
         for (auto& [hash, loop] : (*same)->loops) loop->set_config(shared);
         pools.push_back(std::move(*same));
+        pool_reloads.Add();
         continue;
       }
       for (const discovery::SdConfig& sd : section->sd.unsupported)
@@ -121,16 +152,38 @@ struct Manager::Impl {
       auto pool = std::make_shared<Pool>();
       pool->config = shared;
       pool->fingerprint = fingerprint;
+      pools_total.Add();
+      AddPoolMetrics(pool);
       pools.push_back(pool);
       fresh.push_back(pool);
     }
     for (auto& gone : old) {
       if (!gone) continue;
+      gone->metrics->targets.Set(0);
       for (auto& d : gone->discoverers) d->Stop();
       MutexLock lock(gone->mutex);
       for (auto& [hash, loop] : gone->loops) EndLoop(loop);
     }
+    failure_log.SetFiles(failure_files);
     for (auto& pool : fresh) StartDiscovery(pool);
+  }
+
+  void AddPoolMetrics(const std::shared_ptr<Pool>& pool) {
+    const std::string& job = pool->config->job_name;
+    pool->metrics = std::make_unique<PoolMetrics>(metrics, job);
+    pool->metrics->target_limit.Set(static_cast<double>(pool->config->target_limit));
+    const auto add = [&](const char* name, const char* help, std::size_t (Scraper::*read)() const) {
+      metrics.AddGaugeFunction(name, help, {{"scrape_job", job}}, [weak = std::weak_ptr<Pool>(pool), read] {
+        double sum = 0;
+        if (const auto p = weak.lock()) {
+          MutexLock lock(p->mutex);
+          for (const auto& [hash, loop] : p->loops) sum += static_cast<double>((loop->scraper.*read)());
+        }
+        return sum;
+      });
+    };
+    add("prometheus_target_metadata_cache_entries", "Total number of metric metadata entries in the cache", &Scraper::metadata_entries);
+    add("prometheus_target_metadata_cache_bytes", "The number of bytes that are currently used for storing metric metadata in the cache", &Scraper::metadata_bytes);
   }
 
   void StartDiscovery(const std::shared_ptr<Pool>& pool) {
@@ -161,6 +214,7 @@ struct Manager::Impl {
   }
 
   void Sync(Pool& pool) {
+    const std::int64_t start_ns = clock.MonotonicNs();
     MutexLock lock(pool.mutex);
     std::vector<discovery::TargetGroup> groups;
     for (const auto& [key, group] : pool.groups) groups.push_back(group);
@@ -189,6 +243,10 @@ struct Manager::Impl {
     for (auto& [hash, loop] : pool.loops) EndLoop(loop);
     pool.loops = std::move(next);
     for (auto& [hash, loop] : pool.loops) loop->job_targets = job_targets;
+    pool.metrics->targets.Set(static_cast<double>(pool.loops.size()));
+    pool.metrics->syncs.Add();
+    pool.metrics->sync_failed.Add(static_cast<double>(found.errors.size()));
+    pool.metrics->sync_length->Observe(static_cast<double>(clock.MonotonicNs() - start_ns) / 1e9);
   }
 
   // The target is gone: its series get stale markers when two more scrapes would have
@@ -215,6 +273,8 @@ struct Manager::Impl {
 
   void ScheduleNext(const std::shared_ptr<Loop>& loop, std::int64_t after_ms) {
     const std::int64_t now = clock.NowMs();
+    // When the wall clock was set back, the schedule goes with it and does not wait until it comes by again.
+    if (after_ms > now + loop->scraper.target().interval_ms) after_ms = now;
     const std::int64_t tick = NextTick(*loop, std::max(after_ms, now - 1));
     fetcher.After(tick - now, [this, loop, tick] { Begin(loop, tick); });
   }
@@ -223,6 +283,10 @@ struct Manager::Impl {
   void Begin(const std::shared_ptr<Loop>& loop, std::int64_t tick) {
     if (loop->stopped) return;
     const std::int64_t now = clock.NowMs();
+    if (now + loop->scraper.target().interval_ms < tick) {  // set back meanwhile
+      ScheduleNext(loop, now);
+      return;
+    }
     if (now < tick) {  // the wall clock and the timer disagree by a little
       fetcher.After(tick - now, [this, loop, tick] { Begin(loop, tick); });
       return;
@@ -231,19 +295,39 @@ struct Manager::Impl {
     const std::int64_t tolerance = std::min(interval / 100, options.timestamp_tolerance_ms);
     const std::int64_t t_ms = options.adjust_timestamps && now - tick <= tolerance ? tick : now;
     const std::int64_t start_ns = clock.MonotonicNs();
+    if (loop->last_start_ns != 0) IntervalLength(interval).Observe(static_cast<double>(start_ns - loop->last_start_ns) / 1e9);
+    loop->last_start_ns = start_ns;
     auto request = MakeFetchRequest(*loop->config(), loop->scraper.target());
     if (!request) {
       net::FetchResult failed;
       failed.done = request.error();
-      workers.Post([this, loop, tick, t_ms, start_ns, failed = std::make_shared<net::FetchResult>(std::move(failed))] { Take(loop, tick, t_ms, start_ns, failed.get()); });
+      Fetched(loop, tick, t_ms, start_ns, std::move(failed));
       return;
     }
-    fetcher.Fetch(std::move(*request), TakeBuffer(), [this, loop, tick, t_ms, start_ns](net::FetchResult result) {
-      workers.Post([this, loop, tick, t_ms  , start_ns, result = std::make_shared<net::FetchResult>(std::move(result))] { Take(loop, tick, t_ms  , start_ns, result.get()); });
-    });
+    fetcher.Fetch(std::move(*request), TakeBuffer(loop->page_bytes + loop->page_bytes / 16), [this, loop, tick, t_ms, start_ns](net::FetchResult result) { Fetched(loop, tick, t_ms, start_ns, std::move(result)); });
   }
 
-  // On a worker: takes a page in and schedules the next scrape.
+  // On the fetcher's thread.
+  Quantiles& IntervalLength(std::int64_t interval_ms) {
+    std::shared_ptr<Quantiles>& known = interval_lengths[interval_ms];
+    if (known == nullptr) known = Quantiles::Register(metrics, "prometheus_target_interval_length_seconds", "Actual intervals between scrapes.", {{"interval", FormatDuration(interval_ms)}});
+    return *known;
+  }
+
+  // On the fetcher's thread. A page that is small and most likely like the one before is
+  // taken in at once, which costs less than waking a worker; all others go to the workers,
+  // as does every page while the output would make us wait.
+  void Fetched(const std::shared_ptr<Loop>& loop, std::int64_t tick, std::int64_t t_ms, std::int64_t start_ns, net::FetchResult result) {
+    loop->page_bytes = result.body.size();
+    if (result.body.size() <= Output::kQuickBytes && loop->scraper.settled() && output.TryTurn()) {
+      Take(loop, tick, t_ms, start_ns, &result);
+      output.EndTurn();
+      return;
+    }
+    workers.Post([this, loop, tick, t_ms, start_ns, result = std::make_shared<net::FetchResult>(std::move(result))] { Take(loop, tick, t_ms, start_ns, result.get()); });
+  }
+
+  // Takes a page in and schedules the next scrape.
   void Take(const std::shared_ptr<Loop>& loop, std::int64_t tick, std::int64_t t_ms, std::int64_t start_ns, net::FetchResult* result) {
     if (loop->stopped || stopped) return;
     if (const std::size_t n = loop->job_targets; n > 0) {
@@ -254,8 +338,11 @@ struct Manager::Impl {
     const double seconds = static_cast<double>(clock.MonotonicNs() - start_ns) / 1e9;
     ScrapeReport report = loop->scraper.Scrape(t_ms, seconds, result->done, result->content_type, &result->body, result->body_bytes);
     ReturnBuffer(std::move(result->body));
-    if (!report.error.empty())
+    if (!report.error.empty()) {
+      if (const auto config = loop->config(); !config->scrape_failure_log_file.empty())
+        failure_log.Write(config->scrape_failure_log_file, report.t_ms, config->job_name, loop->scraper.target().url, report.error);
       LogDebug("scrape", "scrape failed", {{"scrape_pool", loop->config()->job_name}, {"target", loop->scraper.target().url}, {"err", report.error}});
+    }
     {
       MutexLock lock(loop->mutex);
       loop->last = std::move(report);
@@ -265,11 +352,20 @@ struct Manager::Impl {
   }
 
   // Page buffers go round among the targets: each keeps its last page, and a few more are under way.
-  std::string TakeBuffer() {
-    MutexLock lock(buffers_mutex);
-    if (buffers.empty()) return {};
-    std::string out = std::move(buffers.back());
-    buffers.pop_back();
+  // One that has room for `bytes` and not much more: it becomes the target's last page.
+  std::string TakeBuffer(std::size_t bytes) {
+    std::string out;
+    {
+      MutexLock lock(buffers_mutex);
+      if (!buffers.empty()) {
+        out = std::move(buffers.back());
+        buffers.pop_back();
+      }
+    }
+    if (out.capacity() < bytes || out.capacity() > bytes + bytes / 4 + 4096) {
+      out = std::string();
+      out.reserve(bytes);
+    }
     return out;
   }
   void ReturnBuffer(std::string buffer) {
@@ -286,9 +382,13 @@ struct Manager::Impl {
   Clock& clock;
   const ManagerOptions options;
   std::atomic<bool> stopped{false};
+  FailureLog failure_log;
+  std::map<std::int64_t, std::shared_ptr<Quantiles>> interval_lengths;  // by interval, on the fetcher's thread
+  Counter& exceeded_target_limit;
+  Counter& pools_total;
+  Counter& pool_reloads;
   net::FetchLoop fetcher;
   WorkerPool workers;
-  Counter& exceeded_target_limit;
   std::vector<std::shared_ptr<Pool>> pools;
 };
 

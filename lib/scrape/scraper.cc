@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/log.h"
 #include "base/number.h"
 #include "base/strings.h"
 #include "exposition/content_type.h"
@@ -16,6 +17,8 @@ constexpr std::string_view kReportNames[] = {"up", "scrape_duration_seconds", "s
 // Generous limits that hold where the configuration sets none: one hostile page must not fill the store.
 constexpr std::size_t kDefaultLabels = 256;
 constexpr std::size_t kDefaultValueLength = 64 << 10;
+// A sample with a time of its own may be this far ahead of the scrape.
+constexpr std::int64_t kMaxAheadMs = 10 * 60 * 1000;
 
 void SetBit(std::vector<std::uint64_t>* bits, std::size_t i) {
   if (i / 64 >= bits->size()) bits->resize(i / 64 + 1);
@@ -44,7 +47,12 @@ ScrapeMetrics::ScrapeMetrics(Metrics& m)
       exceeded_sample_limit(m.AddCounter("prometheus_target_scrapes_exceeded_sample_limit_total", "Total number of scrapes that hit the sample limit and were rejected.")),
       exceeded_body_size_limit(m.AddCounter("prometheus_target_scrapes_exceeded_body_size_limit_total", "Total number of scrapes that hit the body size limit")),
       exceeded_label_limits(m.AddCounter("prometheus_target_scrape_pool_exceeded_label_limits_total", "Total number of times scrape pools hit the label limits, during sync or config reload.")),
-      samples(m.AddCounter("promscrape_samples_total", "Samples scraped, after relabelling.")) {}
+      samples(m.AddCounter("promscrape_samples_total", "Samples scraped, after relabelling.")),
+      out_of_bounds(m.AddCounter("prometheus_target_scrapes_sample_out_of_bounds_total", "Total number of samples rejected due to timestamp falling outside of the time bounds.")) {
+  // What this version never does: native histograms and forgetting caches.
+  m.AddCounter("prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total", "Total number of scrapes that hit the native histogram bucket limit and were rejected.");
+  m.AddCounter("prometheus_target_scrapes_cache_flush_forced_total", "How many times a scrape cache was flushed due to getting big while scrapes are failing.");
+}
 
 Scraper::Scraper(std::shared_ptr<const config::ScrapeConfig> config, Target target, Output& output, ScrapeMetrics& metrics)
     : config_(std::move(config)), target_(std::move(target)), output_(output), metrics_(metrics), extra_metrics_(config_->extra_scrape_metrics.value_or(false)) {
@@ -59,14 +67,18 @@ void Scraper::StartOver(std::uint64_t epoch) {
   column_of_slot_.clear();
   series_ids_.clear();
   undefined_.clear();
-  column_of_hash_.clear();
+  columns_.Clear();
   defined_columns_ = 0;
   slots_in_order_ = true;
   aliases_ = false;
   live_.clear();
   known_.clear();
+  known_unborn_ = {};
+  refused_.clear();
   timed_live_.clear();
   metadata_.clear();
+  metadata_entries_ = 0;
+  metadata_bytes_ = 0;
   for (std::size_t i = 0; i < report_columns(); ++i) {
     LabelsBuilder labels(target_.labels);
     labels.Set(kMetricName, kReportNames[i]);
@@ -75,14 +87,14 @@ void Scraper::StartOver(std::uint64_t epoch) {
 }
 
 std::uint32_t Scraper::AddColumn(Labels labels) {
-  const auto column = static_cast<std::uint32_t>(series_ids_.size());
   // Labels that another slot has already (written in another order, or equal after
-  // relabelling) share its column; XXH64 over a target's own series: collisions are its own affair.
-  const auto [it, fresh] = column_of_hash_.emplace(labels.Hash(), column);
-  if (!fresh) {
+  // relabelling) share its column.
+  const auto key = SeriesTable::MakeKey(labels.bytes());
+  if (const std::uint32_t known = columns_.Find(key); known != SeriesTable::kNone) {
     aliases_ = true;
-    return it->second;
+    return known;
   }
+  const std::uint32_t column = columns_.Add(key);
   series_ids_.push_back(kNoSeries);
   undefined_.emplace_back(column, std::move(labels));
   return column;
@@ -130,30 +142,34 @@ Result<void> Scraper::CheckLabelLimits(const Labels& labels) const {
   return {};
 }
 
-// The column of a series as the target wrote it, or kDropped or kRefused.
-std::uint32_t Scraper::AddSeries(const Labels& raw) {
+// A series as it is stored; nothing: dropped by metric_relabel_configs; an error fails the scrape.
+Result<std::optional<Labels>> Scraper::Relabelled(const Labels& raw) const {
   Labels labels = MergeTargetLabels(raw);
   if (!config_->metric_relabel_rules.empty()) {
     LabelsBuilder builder(labels);
-    if (!relabel::Process(config_->metric_relabel_rules, &builder)) return kDropped;
+    if (!relabel::Process(config_->metric_relabel_rules, &builder)) return std::optional<Labels>();
     labels = builder.Build();
-    if (labels.empty()) return kDropped;
+    if (labels.empty()) return std::optional<Labels>();
   }
-  if (labels.metric_name().empty()) {
-    label_error_ = "metric name is missing after relabelling of " + raw.ToSeries();
-    return kRefused;
-  }
-  if (auto done = CheckLabelLimits(labels); !done) {
-    label_error_ = done.error().message;
-    return kRefused;
-  }
-  return AddColumn(std::move(labels));
+  if (labels.metric_name().empty()) return Error{Errc::kLimit, "metric name is missing after relabelling of " + raw.ToSeries()};
+  PROM_TRY(CheckLabelLimits(labels));
+  return std::optional<Labels>(std::move(labels));
 }
 
 void Scraper::AddSlots(const PageParser::Page& page) {
+  last_created_ = page.created.size();
   for (const PageParser::NewSlot& slot : page.created) {
     if (slot.slot >= column_of_slot_.size()) column_of_slot_.resize(slot.slot + 1, kDropped);
-    const std::uint32_t column = AddSeries(slot.labels);
+    auto labels = Relabelled(slot.labels);
+    std::uint32_t column = kDropped;
+    if (!labels) {
+      column = kRefused;
+      refused_[slot.slot] = labels.error().message;
+    } else if (*labels) {
+      const bool met = known_unborn_.size() != 0 && known_unborn_.Find(SeriesTable::MakeKey((*labels)->bytes())) != SeriesTable::kNone;
+      column = AddColumn(std::move(**labels));
+      if (met) SetBit(&known_, column);
+    }
     column_of_slot_[slot.slot] = column;
     if (column != report_columns() + slot.slot) slots_in_order_ = false;
   }
@@ -163,15 +179,17 @@ void Scraper::AddSlots(const PageParser::Page& page) {
 void Scraper::Renumber(const PageParser::Page& page) {
   generation_ = page.generation;
   if (page.moved_from.empty()) return;
+  std::unordered_map<std::uint32_t, std::string> refused;
+  for (std::uint32_t i = 0; i < page.moved_from.size() && !refused_.empty(); ++i)
+    if (auto it = refused_.find(page.moved_from[i]); it != refused_.end()) refused.emplace(i, std::move(it->second));
+  refused_ = std::move(refused);
   const auto old_slots = std::move(column_of_slot_);
   const auto old_ids = std::move(series_ids_);
   const Bits old_live = std::move(live_), old_known = std::move(known_);
-  std::unordered_map<std::uint32_t, std::uint64_t> hash_of_column;
-  for (const auto& [hash, column] : column_of_hash_) hash_of_column.emplace(column, hash);
+  std::vector<std::uint32_t> kept;  // new column -> old
   std::unordered_map<std::uint32_t, std::uint32_t> moved;  // old column -> new
   column_of_slot_.clear();
   series_ids_.clear();
-  column_of_hash_.clear();
   live_.clear();
   known_.clear();
   layout_defined_ = false;
@@ -181,7 +199,7 @@ void Scraper::Renumber(const PageParser::Page& page) {
     const auto [it, fresh] = moved.emplace(old_column, column);
     if (!fresh) return it->second;
     series_ids_.push_back(old_ids[old_column]);
-    column_of_hash_.emplace(hash_of_column[old_column], column);
+    kept.push_back(old_column);
     if (TestBit(old_live, old_column)) SetBit(&live_, column);
     if (TestBit(old_known, old_column)) SetBit(&known_, column);
     return column;
@@ -201,6 +219,7 @@ void Scraper::Renumber(const PageParser::Page& page) {
   timed_live_ = std::move(timed);
   for (auto& [column, labels] : undefined_) column = move(column);
   std::sort(undefined_.begin(), undefined_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  columns_.Keep(kept);
   output_.Forget(static_cast<std::uint32_t>(old_ids.size() - std::min(old_ids.size(), series_ids_.size())));
   slots_in_order_ = in_order;
 }
@@ -246,10 +265,56 @@ Result<const PageParser::Page*> Scraper::ReadPage(const std::string& content_typ
   if (choice.format == ScrapeFormat::kProtobuf) return Error{Errc::kUnsupported, "target answered in the protobuf format, which was not asked for"};
   auto page = parser_->Parse(body, choice.format == ScrapeFormat::kOpenMetricsText ? TextFormat::kOpenMetrics : TextFormat::kPrometheus);
   if (!page) {
+    parse_failed_ = true;
     const TextError& e = parser_->last_error();
     return Error{page.error().code, "line " + std::to_string(e.line) + ", column " + std::to_string(e.column) + ": " + page.error().message};
   }
   return *page;
+}
+
+// Goes over sample lines as upstream does, one after the other up to the first that fails
+// the scrape. `unborn` are those of `slots` that have no column, since the page is refused.
+Result<void> Scraper::CountLines(std::span<const std::uint32_t> slots, std::span<const PageParser::NewSlot> unborn, ScrapeReport* report) {
+  constexpr std::size_t kMaxUnborn = 1u << 20;
+  const std::size_t limit = config_->sample_limit;
+  const std::uint32_t first_unborn = unborn.empty() ? kNoSeries : unborn.front().slot;
+  struct Judged {
+    bool done = false, dropped = false;
+    SeriesTable::Key key{};
+  };
+  std::vector<Judged> judged(unborn.size());
+  for (const std::uint32_t slot : slots) {
+    ++report->samples;
+    bool added = false;
+    if (slot >= first_unborn) {
+      Judged& one = judged[slot - first_unborn];
+      if (!one.done) {
+        PROM_ASSIGN(const auto labels, Relabelled(unborn[slot - first_unborn].labels));
+        one = {true, !labels.has_value(), labels ? SeriesTable::MakeKey(labels->bytes()) : SeriesTable::Key{}};
+      }
+      if (one.dropped) continue;
+      if (const std::uint32_t column = columns_.Find(one.key); column != SeriesTable::kNone) {
+        added = !TestBit(known_, column);
+        SetBit(&known_, column);
+      } else {
+        if (known_unborn_.size() >= kMaxUnborn) known_unborn_.Clear();
+        added = known_unborn_.Find(one.key) == SeriesTable::kNone;
+        if (added) known_unborn_.Add(one.key);
+      }
+    } else {
+      const std::uint32_t column = column_of_slot_[slot];
+      if (column == kDropped) continue;
+      if (column == kRefused) {
+        metrics_.exceeded_label_limits.Add();
+        return Error{Errc::kLimit, refused_[slot]};
+      }
+      added = !TestBit(known_, column);
+      SetBit(&known_, column);
+    }
+    report->added += added && (limit == 0 || report->post_relabel < limit);
+    ++report->post_relabel;
+  }
+  return {};
 }
 
 Result<void> Scraper::CheckLimits(const PageParser::Page& page, ScrapeReport* report) {
@@ -264,15 +329,26 @@ Result<void> Scraper::CheckLimits(const PageParser::Page& page, ScrapeReport* re
   }
   report->samples = page.samples;
   report->post_relabel = page.samples - left_out;
-  if (refused > 0) {
-    metrics_.exceeded_label_limits.Add();
-    return Error{Errc::kLimit, label_error_};
+  const bool over_limit = config_->sample_limit > 0 && report->post_relabel > config_->sample_limit;
+  if (refused == 0 && !over_limit) return {};
+  report->samples = report->post_relabel = 0;
+  PROM_TRY(CountLines(parser_->LineSlots(), {}, report));
+  metrics_.exceeded_sample_limit.Add();
+  return Error{Errc::kLimit, "sample limit exceeded"};
+}
+
+// Series on the row, or with times of their own, that were not there before.
+std::size_t Scraper::CountAdded(const PageParser::Page& page) const {
+  std::size_t added = 0;
+  for (std::size_t w = 0; w < present_.size(); ++w) added += static_cast<std::size_t>(std::popcount(present_[w] & ~WordAt(known_, w)));
+  Bits seen;
+  for (const auto& s : page.timed) {
+    const std::uint32_t column = column_of_slot_[s.slot];
+    if (column == kDropped || TestBit(known_, column) || TestBit(present_, column) || TestBit(seen, column)) continue;
+    SetBit(&seen, column);
+    ++added;
   }
-  if (config_->sample_limit > 0 && report->post_relabel > config_->sample_limit) {
-    metrics_.exceeded_sample_limit.Add();
-    return Error{Errc::kLimit, "sample limit exceeded"};
-  }
-  return {};
+  return added;
 }
 
 void Scraper::NoteMetadata(const PageParser::Page& page) {
@@ -284,6 +360,8 @@ void Scraper::NoteMetadata(const PageParser::Page& page) {
     if (line.kind == TextParser::Entry::kHelp) next.help = line.text();
     if (line.kind == TextParser::Entry::kUnit) next.unit = line.text();
     if (next == it->second) continue;
+    metadata_entries_.store(metadata_.size(), std::memory_order_relaxed);
+    metadata_bytes_.fetch_add(next.help.size() + next.unit.size() - it->second.help.size() - it->second.unit.size() + (it->second == Metadata() ? it->first.size() : 0), std::memory_order_relaxed);
     it->second = std::move(next);
     if (std::find(changed_metadata_.begin(), changed_metadata_.end(), it->first) == changed_metadata_.end()) changed_metadata_.push_back(it->first);
   }
@@ -293,9 +371,12 @@ void Scraper::NoteMetadata(const PageParser::Page& page) {
 void Scraper::FinishRow(const PageParser::Page* page, const ScrapeReport& report, std::uint64_t body_bytes) {
   const bool good = page != nullptr;
   const std::size_t words = present_.size();
-  if (good) {
-    known_.resize(words);
-    for (std::size_t w = 0; w < words; ++w) known_[w] = present_[w];
+  // A page without any text says nothing about what is still there.
+  if (good && body_bytes > 0) {
+    known_ = present_;
+    for (const auto& s : page->timed)
+      if (const std::uint32_t column = column_of_slot_[s.slot]; column != kDropped) SetBit(&known_, column);
+    if (known_unborn_.size() != 0) known_unborn_ = {};
   }
   Bits now_live = good ? present_ : Bits();
   for (std::size_t w = 0; w < words; ++w) {
@@ -325,7 +406,7 @@ Result<void> Scraper::Emit(Output::Turn& turn, const PageParser::Page* page, std
     PROM_TRY(sink.DefineSeries(turn.next_series, labels));
     series_ids_[column] = turn.next_series++;
   }
-  undefined_.clear();
+  undefined_ = {};  // after a first page that is a lot
   if (!layout_defined_) {
     layout_ = turn.next_layout++;
     layout_defined_ = true;
@@ -342,8 +423,20 @@ Result<void> Scraper::Emit(Output::Turn& turn, const PageParser::Page* page, std
     const std::uint32_t column = column_of_slot_[slot];
     return column == kDropped || column == kRefused ? kNoSeries : series_ids_[column];
   };
-  for (const auto& s : page->timed)
-    if (const std::uint32_t id = id_of(s.slot); id != kNoSeries) PROM_TRY(sink.Sample(id, s.t_ms, s.value));
+  std::size_t too_new = 0;
+  for (const auto& s : page->timed) {
+    const std::uint32_t id = id_of(s.slot);
+    if (id == kNoSeries) continue;
+    if (s.t_ms > t_ms && s.t_ms - t_ms > kMaxAheadMs) {
+      ++too_new;
+      continue;
+    }
+    PROM_TRY(sink.Sample(id, s.t_ms, s.value));
+  }
+  if (too_new > 0) {
+    metrics_.out_of_bounds.Add(static_cast<double>(too_new));
+    LogWarn("scrape", "samples too far in the future", {{"target", target_.url}, {"num_dropped", too_new}});
+  }
   for (const auto& e : page->exemplars) {
     const std::uint32_t id = id_of(e.slot);
     if (id == kNoSeries) continue;
@@ -367,12 +460,16 @@ ScrapeReport Scraper::Scrape(std::int64_t t_ms, double duration_seconds, const R
   if (*epoch != epoch_) StartOver(*epoch);
 
   const PageParser::Page* page = nullptr;
+  parse_failed_ = false;
   Result<const PageParser::Page*> read = fetched ? ReadPage(content_type, body, body_bytes) : Result<const PageParser::Page*>(fetched.error());
   if (read) {
     page = *read;
     if (page->generation != generation_) Renumber(*page);
     AddSlots(*page);
-    metrics_.duplicates.Add(static_cast<double>(page->duplicates));
+    if (page->duplicates > 0) {
+      metrics_.duplicates.Add(static_cast<double>(page->duplicates));
+      LogWarn("scrape", "series that are on a page more than once: the first counts", {{"target", target_.url}, {"num_dropped", page->duplicates}});
+    }
     if (auto done = CheckLimits(*page, &report); !done) {
       report.error = done.error().message;
       page = nullptr;
@@ -382,18 +479,23 @@ ScrapeReport Scraper::Scrape(std::int64_t t_ms, double duration_seconds, const R
   } else {
     report.error = read.error().message;
     if (read.error().code == Errc::kLimit) metrics_.exceeded_body_size_limit.Add();
+    if (parse_failed_) {
+      // A line before the one that cannot be read may be the first to fail the scrape.
+      if (auto done = CountLines(parser_->refused_slots(), parser_->refused_created(), &report); !done) report.error = done.error().message;
+    }
   }
 
+  // The row is one for all targets of a thread.
+  static thread_local std::vector<double> shared_row;
+  row_.swap(shared_row);
   row_.resize(series_ids_.size());
   present_.assign((series_ids_.size() + 63) / 64, 0);
   if (page != nullptr) {
     FillRow(*page);
-    for (std::size_t w = 0; w < present_.size(); ++w) report.added += static_cast<std::size_t>(std::popcount(present_[w] & ~WordAt(known_, w)));
+    report.added = CountAdded(*page);
     metrics_.samples.Add(static_cast<double>(report.post_relabel));
   } else {
     parser_->MarkAllAbsent();
-    report.post_relabel = report.error == "sample limit exceeded" ? report.post_relabel : 0;
-    report.samples = report.error == "sample limit exceeded" ? report.samples : 0;
   }
   FinishRow(page, report, body_bytes);
 
@@ -410,6 +512,8 @@ ScrapeReport Scraper::Scrape(std::int64_t t_ms, double duration_seconds, const R
     return {};
   });
   if (!sent && report.error.empty()) report.error = sent.error().message;
+  row_.swap(shared_row);
+  present_ = {};
   return report;
 }
 

@@ -39,14 +39,17 @@ class StoreOutput::Impl {
       : options_(std::move(options)), clock_(clock), socket_(JoinPath(options_.data_dir, "ingest.sock")), spool_dir_(JoinPath(options_.data_dir, "spool")),
         connected_(metrics.AddGauge("promscrape_store_connected", "Whether the store takes samples now.")),
         lost_(metrics.AddCounter("promscrape_batches_lost_total", "Batches that the store had not acknowledged when it went away, or that no longer fit the spool.")),
-        spooled_(metrics.AddGauge("promscrape_spool_bytes", "Bytes waiting on disk for the store.")) {}
+        spooled_(metrics.AddGauge("promscrape_spool_bytes", "Bytes waiting on disk for the store.")),
+        out_of_order_(metrics.AddCounter("prometheus_target_scrapes_sample_out_of_order_total", "Total number of samples rejected due to not being out of the expected order.")),
+        duplicates_(metrics.AddCounter("prometheus_target_scrapes_sample_duplicate_timestamp_total", "Total number of samples rejected due to duplicate timestamps but different values.")),
+        out_of_bounds_(metrics.AddCounter("prometheus_target_scrapes_sample_out_of_bounds_total", "Total number of samples rejected due to timestamp falling outside of the time bounds.")),
+        over_limit_(metrics.AddCounter("promscrape_samples_over_series_limit_total", "Samples of series that the store did not take because of its series limit.")) {}
 
   ~Impl() { CloseLive(); }
 
   Result<StreamSink*> Stream(bool* fresh) {
-    if (connection_) {
-      if (auto alive = connection_->TakeReplies(0); !alive) Lose(alive.error());
-    }
+    if (!looked_) Alive();
+    looked_ = false;
     if (!connection_ && Due()) TryConnect(fresh);
     if (connection_) return encoder_.get();
     // Spooling: a file of moderate size, so that giving up the oldest gives up little.
@@ -63,17 +66,49 @@ class StoreOutput::Impl {
     CloseSpool();
   }
 
+  bool Quick() {
+    if (!connection_ || !Alive()) return false;
+    // With everything acknowledged nothing is in the socket's buffer.
+    return connection_->acked() == encoder_->last() || connection_->writable();
+  }
+
   void Flush(std::int64_t timeout_ms) {
     const std::int64_t end = clock_.MonotonicNs() + timeout_ms * 1'000'000;
     if (!connection_) {
       bool ignored = false;
       TryConnect(&ignored);
     }
-    while (connection_ && connection_->acked() < encoder_->last() && clock_.MonotonicNs() < end)
-      if (!connection_->TakeReplies(20)) return;
+    while (connection_ && connection_->acked() < encoder_->last() && clock_.MonotonicNs() < end) {
+      const bool alive = bool(connection_->TakeReplies(20));
+      NoteRefused();
+      if (!alive) return;
+    }
   }
 
  private:
+  // Takes answers; false when there is no connection, or none any more.
+  bool Alive() {
+    if (!connection_) return false;
+    looked_ = true;
+    auto alive = connection_->TakeReplies(0);
+    NoteRefused();
+    if (!alive) Lose(alive.error());
+    return connection_ != nullptr;
+  }
+
+  // Counts what answers say was refused, and says so, once for all that has come.
+  void NoteRefused() {
+    const StreamAck& now = connection_->totals();
+    if (now.refused == noted_.refused) return;
+    out_of_order_.Add(static_cast<double>(now.out_of_order - noted_.out_of_order));
+    duplicates_.Add(static_cast<double>(now.duplicates - noted_.duplicates));
+    out_of_bounds_.Add(static_cast<double>(now.too_old - noted_.too_old));
+    over_limit_.Add(static_cast<double>(now.over_limit - noted_.over_limit));
+    LogWarn("scrape", "the store refused samples", {{"out_of_order", now.out_of_order - noted_.out_of_order}, {"duplicates", now.duplicates - noted_.duplicates}, {"too_old", now.too_old - noted_.too_old},
+                                                    {"over_series_limit", now.over_limit - noted_.over_limit}, {"refused", now.refused - noted_.refused}});
+    noted_ = now;
+  }
+
   bool Due() const { return clock_.MonotonicNs() >= next_try_ns_; }
 
   void TryConnect(bool* fresh) {
@@ -90,6 +125,7 @@ class StoreOutput::Impl {
       return;
     }
     connection_ = std::move(*opened);
+    noted_ = {};
     encoder_ = std::make_unique<CountingEncoder>([this](std::string_view bytes) { return connection_->Send(bytes); });
     connected_.Set(1);
     if (away_logged_) LogInfo("scrape", "connected to the store", {{"socket", socket_}});
@@ -217,12 +253,18 @@ class StoreOutput::Impl {
   Gauge& connected_;
   Counter& lost_;
   Gauge& spooled_;
+  Counter& out_of_order_;
+  Counter& duplicates_;
+  Counter& out_of_bounds_;
+  Counter& over_limit_;
+  StreamAck noted_;  // totals of the connection that are counted
   std::unique_ptr<StreamSocket> connection_;
   std::unique_ptr<CountingEncoder> encoder_;
   std::unique_ptr<File> spool_;
   std::uint64_t spool_written_ = 0, spool_base_ = 0;
   std::int64_t next_try_ns_ = 0;
   bool away_logged_ = false;
+  bool looked_ = false;  // for answers, since the last Stream
 };
 
 StoreOutput::StoreOutput(StoreOutputOptions options, Metrics& metrics, Clock& clock) : impl_(std::make_unique<Impl>(std::move(options), metrics, clock)) {}
@@ -230,5 +272,6 @@ StoreOutput::~StoreOutput() = default;
 void StoreOutput::Flush(std::int64_t timeout_ms) { impl_->Flush(timeout_ms); }
 Result<StreamSink*> StoreOutput::Stream(bool* fresh) { return impl_->Stream(fresh); }
 void StoreOutput::Drop() { impl_->Drop(); }
+bool StoreOutput::Quick() { return impl_->Quick(); }
 
 }  // namespace prom::scrape

@@ -36,6 +36,7 @@ class StoreOutput : public Output {
  protected:
   Result<StreamSink*> Stream(bool* fresh) override;
   void Drop() override;
+  bool Quick() override;
 
  private:
   class Impl;

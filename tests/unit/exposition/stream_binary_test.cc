@@ -252,7 +252,8 @@ BOOST_AUTO_TEST_CASE(encoder_refuses_what_a_decoder_would) {
 
 BOOST_AUTO_TEST_CASE(replies) {
   std::string bytes = Header();
-  AppendAck(&bytes, {.sequence = 7, .durability = Durability::kDisk, .accepted = 1000, .refused = 3});
+  AppendAck(&bytes, {.sequence = 7, .durability = Durability::kDisk, .accepted = 1000, .refused = 10, .out_of_order = 1, .duplicates = 2, .too_old = 3, .over_limit = 300});
+  AppendAck(&bytes, {.sequence = 9, .accepted = 5});
   AppendFailure(&bytes, {.code = Errc::kNoSpace, .sequence = 8, .message = "write wal: No space left on device"});
   for (const std::size_t step : {std::size_t{1}, bytes.size()}) {
     ReplyDecoder decoder;
@@ -260,12 +261,14 @@ BOOST_AUTO_TEST_CASE(replies) {
     for (std::size_t at = 0; at < bytes.size(); at += step) {
       BOOST_TEST_REQUIRE(bool(decoder.Feed(
           std::string_view(bytes).substr(at, step),
-          [&](const StreamAck& a) { log.push_back(std::to_string(a.sequence) + " " + std::to_string(static_cast<int>(a.durability)) + " " + std::to_string(a.accepted) + " " + std::to_string(a.refused)); },
+          [&](const StreamAck& a) { log.push_back(std::to_string(a.sequence) + " " + std::to_string(static_cast<int>(a.durability)) + " " + std::to_string(a.accepted) + " " + std::to_string(a.refused) + " " + std::to_string(a.out_of_order) + " " + std::to_string(a.duplicates) + " " +
+                               std::to_string(a.too_old) + " " + std::to_string(a.over_limit)); },
           [&](const StreamFailure& f) { log.push_back(std::to_string(f.sequence) + " " + std::to_string(static_cast<int>(f.code)) + " " + f.message); })));
     }
-    BOOST_TEST_REQUIRE(log.size() == 2u);
-    BOOST_TEST(log[0] == "7 2 1000 3");
-    BOOST_TEST(log[1] == "8 5 write wal: No space left on device");
+    BOOST_TEST_REQUIRE(log.size() == 3u);
+    BOOST_TEST(log[0] == "7 2 1000 10 1 2 3 300");
+    BOOST_TEST(log[1] == "9 1 5 0 0 0 0 0");
+    BOOST_TEST(log[2] == "8 5 write wal: No space left on device");
   }
   ReplyDecoder decoder;
   BOOST_TEST(!decoder.Feed(Header() + Frame(8, std::string(8, '\0')), [](const StreamAck&) {}, [](const StreamFailure&) {}));

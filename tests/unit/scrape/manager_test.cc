@@ -166,3 +166,107 @@ BOOST_AUTO_TEST_CASE(target_limit_fails_the_job) {
     for (const auto& [t, value] : samples) BOOST_TEST(value == "0");
   BOOST_TEST(manager.TargetsJson().find("target_limit exceeded (number of targets: 2, limit: 1)") != std::string::npos);
 }
+
+namespace {
+
+// The system's clock, with a wall clock that a test can set.
+class SetClock : public Clock {
+ public:
+  std::atomic<std::int64_t> ahead_ms{0};
+  std::int64_t NowMs() override { return SystemClock().NowMs() + ahead_ms; }
+  std::int64_t MonotonicNs() override { return SystemClock().MonotonicNs(); }
+};
+
+}  // namespace
+
+// The wall clock is set back by an hour, then ahead by two: scrapes go on at once, with its times.
+BOOST_AUTO_TEST_CASE(clock_jumps_stop_nothing) {
+  auto good = net::HttpServer::Listen({"127.0.0.1:0"}, {}, [](const net::HttpRequest&) { return net::HttpResponse::Text(200, "a 1\n"); });
+  const std::string address = "127.0.0.1:" + std::to_string((*good)->port());
+  constexpr std::int64_t kHour = 3600 * 1000;
+  UpSink sink;
+  SinkOutput output(sink);
+  Metrics metrics;
+  SetClock clock;
+  Manager manager(output, metrics, clock, {});
+  manager.Apply(Parse("global: {scrape_interval: 100ms, scrape_timeout: 100ms}\nscrape_configs:\n- job_name: j\n  static_configs: [{targets: ['" + address + "']}]\n"));
+  const std::string up = "up{instance=\"" + address + "\", job=\"j\"}";
+  for (const std::int64_t ahead : {std::int64_t{0}, -kHour, kHour, std::int64_t{0}}) BOOST_TEST_CONTEXT("ahead by " << ahead) {
+      {
+        std::lock_guard lock(sink.mutex);
+        sink.ups.clear();
+      }
+      clock.ahead_ms = ahead;
+      const std::int64_t now = clock.NowMs();
+      std::size_t right = 0;
+      for (int i = 0; i < 100 && right < 3; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        std::lock_guard lock(sink.mutex);
+        right = 0;
+        for (const auto& [t, value] : sink.ups[up]) right += t >= now - 200 && t < now + 10'000;
+      }
+      BOOST_TEST(right >= 3u);
+    }
+  manager.Stop();
+}
+
+BOOST_AUTO_TEST_CASE(failures_are_written_to_their_log) {
+  testing::TempDir dir;
+  const std::string head = "global: {scrape_interval: 50ms, scrape_timeout: 50ms}\nscrape_configs:\n- job_name: j\n  scrape_failure_log_file: " + (dir / "fail.jsonl") +
+                           "\n  static_configs: [{targets: ['127.0.0.1:1']}]\n";
+  UpSink sink;
+  SinkOutput output(sink);
+  Metrics metrics;
+  Manager manager(output, metrics, SystemClock(), {});
+  const auto line = [&](const std::string& path) {
+    for (int i = 0; i < 100; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      const std::string text = testing::ReadFile(path);
+      if (const std::size_t end = text.find('\n'); end != std::string::npos) return text.substr(0, end);
+    }
+    return std::string();
+  };
+  manager.Apply(Parse(head));
+  const std::string first = line(dir / "fail.jsonl");
+  BOOST_TEST(first.starts_with("{\"time\":\"2"));
+  BOOST_TEST(first.find("\"level\":\"ERROR\",\"msg\":\"") != std::string::npos);
+  BOOST_TEST(first.ends_with("\"job_name\":\"j\",\"target\":\"http://127.0.0.1:1/metrics\"}"));
+  // A rotated file is left behind when the configuration is loaded again.
+  BOOST_TEST_REQUIRE(std::rename((dir / "fail.jsonl").c_str(), (dir / "fail.old").c_str()) == 0);
+  manager.Apply(Parse(head));
+  BOOST_TEST(line(dir / "fail.jsonl") != "");
+  manager.Stop();
+}
+
+// Every name that the dashboards and alerts of upstream's mixin ask for.
+BOOST_AUTO_TEST_CASE(metrics_have_upstreams_names) {
+  auto good = net::HttpServer::Listen({"127.0.0.1:0"}, {}, [](const net::HttpRequest&) { return net::HttpResponse::Text(200, "# HELP a A metric.\n# TYPE a counter\na 1\n"); });
+  const std::string target = "  static_configs: [{targets: ['127.0.0.1:" + std::to_string((*good)->port()) + "']}]\n";
+  const std::string one = "global: {scrape_interval: 100ms, scrape_timeout: 100ms}\nscrape_configs:\n- job_name: one\n" + target;
+  UpSink sink;
+  SinkOutput output(sink, true);
+  Metrics metrics;
+  Manager manager(output, metrics, SystemClock(), {});
+  manager.Apply(Parse(one + "- job_name: two\n" + target));
+  std::string page;
+  for (int i = 0; i < 100 && (page.find("prometheus_target_metadata_cache_entries{scrape_job=\"one\"} 1\n") == std::string::npos ||
+                              page.find("prometheus_target_interval_length_seconds_count{interval=\"100ms\"}") == std::string::npos); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    page = metrics.Print();
+  }
+  for (const char* line : {"prometheus_target_interval_length_seconds{interval=\"100ms\",quantile=\"0.99\"} ", "prometheus_target_interval_length_seconds_sum{interval=\"100ms\"} ",
+                           "prometheus_target_interval_length_seconds_count{interval=\"100ms\"} ", "prometheus_target_sync_length_seconds_sum{scrape_job=\"one\"} ",
+                           "prometheus_target_sync_failed_total{scrape_job=\"one\"} 0\n", "prometheus_target_metadata_cache_entries{scrape_job=\"one\"} 1\n",
+                           "prometheus_target_metadata_cache_bytes{scrape_job=\"one\"} 10\n", "prometheus_target_scrapes_exceeded_sample_limit_total 0\n",
+                           "prometheus_target_scrapes_exceeded_body_size_limit_total 0\n", "prometheus_target_scrapes_sample_duplicate_timestamp_total 0\n",
+                           "prometheus_target_scrapes_sample_out_of_bounds_total 0\n", "prometheus_target_scrape_pool_exceeded_target_limit_total 0\n",
+                           "prometheus_target_scrape_pool_exceeded_label_limits_total 0\n", "prometheus_target_scrape_pool_targets{scrape_job=\"two\"} 1\n",
+                           "prometheus_target_scrape_pools_total 2\n", "prometheus_target_scrape_pools_failed_total 0\n", "prometheus_target_scrape_pool_reloads_failed_total 0\n",
+                           "prometheus_target_scrape_pool_sync_total{scrape_job=\"one\"} 1\n", "prometheus_target_scrapes_cache_flush_forced_total 0\n"})
+    BOOST_TEST(page.find(std::string("\n") + line) != std::string::npos, line);
+  manager.Apply(Parse(one));
+  page = metrics.Print();
+  BOOST_TEST(page.find("prometheus_target_scrape_pool_targets{scrape_job=\"two\"} 0\n") != std::string::npos);
+  BOOST_TEST(page.find("prometheus_target_scrape_pool_reloads_total 1\n") != std::string::npos);
+  manager.Stop();
+}

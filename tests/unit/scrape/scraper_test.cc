@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+
 #include "collect_sink.h"
 
 using namespace prom;
@@ -94,6 +96,52 @@ BOOST_AUTO_TEST_CASE(a_bad_page_fails_whole) {
   BOOST_TEST((f.sink.Take() == Samples{{"a" + kTail, "stale"}}));
   BOOST_TEST(f.Page("a 3\n", "application/x-unknown").error != "");
   BOOST_TEST(f.Page("a 3\n").error == "");
+}
+
+// What upstream's scrape loop reports: it counts line by line and stops at the first that fails the scrape.
+BOOST_AUTO_TEST_CASE(counts_of_scrapes) {
+  struct Row {
+    const char* what;
+    const char* yaml;
+    std::vector<std::pair<std::string, std::array<std::size_t, 3>>> pages;  // samples, after relabelling, added
+    const char* error = "";  // of the last page
+  };
+  const std::string drop = "  metric_relabel_configs: [{source_labels: [__name__], regex: 'drop.*', action: drop}]\n";
+  const Row rows[] = {
+      {"read before a parse error", drop.c_str(), {{"a 1\ndrop_me 1\nb 2\nc{ 3\nd 4\n", {3, 2, 2}}}, "line 4"},
+      {"the same when lines are predicted", drop.c_str(), {{"a 1\ndrop_me 1\nb 2\n", {3, 2, 2}}, {"a 1\ndrop_me 2\nb 2\nc{ 3\n", {3, 2, 0}}}, "line 4"},
+      {"what a bad page showed is no longer new", "", {{"a 1\nb 2\nc{ 3\n", {2, 2, 2}}, {"a 1\nb 2\nc{ 3\n", {2, 2, 0}}, {"a 1\nb 2\nc 3\n", {3, 3, 1}}}},
+      {"an empty page forgets nothing", "", {{"a 1\n", {1, 1, 1}}, {"", {0, 0, 0}}, {"a 1\n", {1, 1, 0}}}},
+      {"a page without samples does", "", {{"a 1\n", {1, 1, 1}}, {"# nothing\n", {0, 0, 0}}, {"a 1\n", {1, 1, 1}}}},
+      {"times of their own", "", {{"a 1 5000\nb 2\n", {2, 2, 2}}, {"a 1 6000\nb 2\n", {2, 2, 0}}, {"b 2\n", {1, 1, 0}}, {"a 1 7000\nb 2\n", {2, 2, 1}}}},
+      {"twice on a page", "", {{"a 1\na 2\n", {2, 2, 1}}}},
+      {"over the sample limit", "  sample_limit: 2\n", {{"a 1\nb 1\nc 1\nd 1\n", {4, 4, 2}}, {"a 1\nb 1\n", {2, 2, 0}}, {"a 1\nb 1\nc 1\n", {3, 3, 0}}}, "sample limit exceeded"},
+      {"up to a label limit", "  label_value_length_limit: 10\n", {{"a 1\nb{x=\"vvvvvvvvvvvvvvvvvvvv\"} 1\nc 1\n", {2, 1, 1}}}, "label_value_length_limit exceeded"},
+      {"a label limit before a parse error", "  label_value_length_limit: 10\n", {{"a 1\nb{x=\"vvvvvvvvvvvvvvvvvvvv\"} 1\nc{ 1\n", {2, 1, 1}}}, "label_value_length_limit exceeded"},
+  };
+  for (const Row& row : rows) BOOST_TEST_CONTEXT(row.what) {
+      Fixture f(row.yaml);
+      ScrapeReport report;
+      for (std::size_t i = 0; i < row.pages.size(); ++i) BOOST_TEST_CONTEXT("page " << i) {
+          report = f.Page(row.pages[i].first);
+          BOOST_TEST(report.samples == row.pages[i].second[0]);
+          BOOST_TEST(report.post_relabel == row.pages[i].second[1]);
+          BOOST_TEST(report.added == row.pages[i].second[2]);
+        }
+      if (*row.error == '\0') {
+        BOOST_TEST(report.error == "");
+      } else {
+        BOOST_TEST(report.error.starts_with(row.error), report.error);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(samples_of_the_future_are_dropped_and_counted) {
+  Fixture f;  // the scrape is at 1 s
+  const ScrapeReport report = f.Page("a 1 601000\nb 1 601001\nc 1\n");
+  BOOST_TEST(report.error == "");
+  BOOST_TEST((f.sink.Take() == Samples{{"a" + kTail, "1"}, {"c" + kTail, "1"}}));
+  BOOST_TEST(f.metrics.out_of_bounds.value() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(clashing_labels) {
