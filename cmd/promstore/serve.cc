@@ -21,6 +21,7 @@ constexpr const char* kUsage =
     "      --fsync always|D|never            what survives power loss (1s)\n"
     "      --out-of-order-window D           take samples so much older than the newest (0s)\n"
     "      --max-connections N               producers at a time (256)\n"
+    "      --series-limit N                  series of the head at most; new ones beyond are refused, 0: no limit (0)\n"
     "      --run-dir DIR                     state and metrics (DATA/run)\n"
     "      --log.level LEVEL --log.format FORMAT\n"
     "\n"
@@ -38,6 +39,7 @@ class Serve : public Command {
     flags.Text("--storage.min-free", &settings_.min_free);
     flags.Text("--run-dir", &run_dir_);
     flags.Number("--max-connections", &max_connections_, 1, 10'000);
+    flags.Number("--series-limit", &series_limit_, 0, 1'000'000'000);
     flags.Text("--log.level", &log_level_);
     flags.Text("--log.format", &log_format_);
     writer_.Add(flags);
@@ -54,12 +56,13 @@ class Serve : public Command {
     options.writer.retention = settings->retention;
     options.writer.head.out_of_order_window_ms = settings->out_of_order_window_ms;
     options.writer.head.max_exemplars = settings->max_exemplars;
+    options.writer.max_series = series_limit_;
     options.config_file = settings_.config_file;
     if (!settings_.config_file.empty() || !settings_.policy_file.empty()) options.load_settings = [this] { return LoadSettings(settings_); };
     options.flags = {{"config.file", settings_.config_file}, {"policy.file", settings_.policy_file}, {"storage.tsdb.path", data},
                      {"storage.tsdb.retention.time", settings_.retention_time}, {"storage.tsdb.retention.size", settings_.retention_size},
                      {"storage.min-free", settings_.min_free}, {"fsync", writer_.fsync}, {"out-of-order-window", writer_.window},
-                     {"log.level", log_level_}, {"log.format", log_format_}};
+                     {"series-limit", std::to_string(series_limit_)}, {"log.level", log_level_}, {"log.format", log_format_}};
     for (auto done : {prom::SetLogLevel(log_level_), prom::SetLogFormat(log_format_)})
       if (!done) return Fail(done.error());
     if (auto done = prom::store::RunService(options, prom::SystemClock()); !done) return Fail(done.error());
@@ -70,7 +73,7 @@ class Serve : public Command {
   WriterFlags writer_;
   SettingsFlags settings_;
   std::string run_dir_, log_level_ = "info", log_format_ = "logfmt";
-  std::uint64_t max_connections_ = 256;
+  std::uint64_t max_connections_ = 256, series_limit_ = 0;
 };
 
 }  // namespace

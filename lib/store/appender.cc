@@ -26,7 +26,15 @@ Result<void> Appender::DefineSeries(std::uint32_t id, const Labels& labels) {
   if (labels.empty()) return Error{Errc::kInvalid, "series " + std::to_string(id) + " has no labels"};
   MutexLock lock(writer_.mutex_);
   Bind();
-  series_.push_back(head_->SeriesId(labels.bytes(), labels.Hash()));
+  const std::uint64_t hash = labels.Hash();
+  const std::uint64_t limit = writer_.options_.max_series;
+  if (limit != 0 && head_->series_count() >= limit && !head_->HasSeries(labels.bytes(), hash)) {
+    // Its samples are refused one by one and those of others go on, as with all that is wrong with a sample.
+    series_.push_back(kNoSeries);
+    ++limited_;
+    return {};
+  }
+  series_.push_back(head_->SeriesId(labels.bytes(), hash));
   return {};
 }
 
@@ -51,12 +59,13 @@ void Appender::Place(Layout* layout, std::span<const std::uint32_t> series, bool
   // By the store's ids: two of the producer's may have the same labels.
   std::unordered_set<std::uint32_t> seen;
   for (const std::uint32_t s : layout->series)
-    if (s != kNoSlot) seen.insert(series_[s]);
+    if (s < kOverLimit) seen.insert(series_[s]);
   std::vector<std::uint32_t> wanted, slots;
   const std::uint32_t first = layout->size();
   for (const std::uint32_t s : series) {
-    const bool fresh = s != kNoSlot && seen.insert(series_[s]).second;
-    layout->series.push_back(fresh ? s : kNoSlot);
+    const bool over = s == kOverLimit || (s != kNoSlot && series_[s] == kNoSeries);
+    const bool fresh = !over && s != kNoSlot && seen.insert(series_[s]).second;
+    layout->series.push_back(fresh ? s : over ? kOverLimit : kNoSlot);
     if (fresh) wanted.push_back(series_[s]);
     else layout->repeats = true;
   }
@@ -67,7 +76,7 @@ void Appender::Place(Layout* layout, std::span<const std::uint32_t> series, bool
   bool identity = layout->slots.empty();
   std::vector<std::uint32_t> added;
   for (std::uint32_t i = first; i < layout->size(); ++i) {
-    const std::uint32_t slot = layout->series[i] == kNoSlot ? kNoSlot : slots[next++];
+    const std::uint32_t slot = layout->series[i] >= kOverLimit ? kNoSlot : slots[next++];
     added.push_back(slot);
     identity &= slot == i;
     if (slot != kNoSlot) layout->columns = std::max(layout->columns, slot + 1);
@@ -85,6 +94,7 @@ Result<void> Appender::Reset() {
   Release();
   series_.clear();
   layouts_.clear();
+  limited_ = 0;
   return {};
 }
 
@@ -125,7 +135,7 @@ void Appender::AppendRow(const Layout& layout, std::int64_t t_ms, std::span<cons
     if (!all && ((present[i / 64] >> (i % 64)) & 1) == 0) continue;
     const std::uint32_t slot = layout.slot(i);
     if (slot == kNoSlot) {
-      ++duplicate_columns_;
+      ++(layout.series[i] == kOverLimit ? over_limit_ : duplicate_columns_);
       continue;
     }
     scatter_[slot] = values[i];
@@ -155,6 +165,10 @@ Result<void> Appender::Row(std::uint32_t layout, std::int64_t t_ms, std::span<co
 Result<void> Appender::Sample(std::uint32_t series, std::int64_t t_ms, double v, std::int64_t st_ms) {
   if (series >= series_.size()) return Error{Errc::kInvalid, "sample of series " + std::to_string(series) + ", which is not defined"};
   if (batch_.loose.size() > writer_.options_.head.max_batch_bytes / 32) return Error{Errc::kLimit, "batch has too many samples"};
+  if (series_[series] == kNoSeries) {
+    ++over_limit_;
+    return {};
+  }
   batch_.loose.push_back({series_[series], t_ms, st_ms, v, {}});
   ++batch_.samples;
   return {};
@@ -163,6 +177,10 @@ Result<void> Appender::Sample(std::uint32_t series, std::int64_t t_ms, double v,
 Result<void> Appender::HistogramAt(std::uint32_t series, std::int64_t t_ms, const Histogram& h, std::int64_t st_ms) {
   if (series >= series_.size()) return Error{Errc::kInvalid, "histogram of series " + std::to_string(series) + ", which is not defined"};
   if (batch_.loose.size() > writer_.options_.head.max_batch_bytes / 32) return Error{Errc::kLimit, "batch has too many samples"};
+  if (series_[series] == kNoSeries) {
+    ++over_limit_;
+    return {};
+  }
   if (!h.Validate()) {
     ++invalid_histograms_;
     return {};
@@ -176,7 +194,7 @@ Result<void> Appender::HistogramAt(std::uint32_t series, std::int64_t t_ms, cons
 
 Result<void> Appender::ExemplarOf(std::uint32_t series, const Exemplar& exemplar) {
   if (series >= series_.size()) return Error{Errc::kInvalid, "exemplar of series " + std::to_string(series) + ", which is not defined"};
-  batch_.exemplars.emplace_back(series_[series], exemplar);
+  if (series_[series] != kNoSeries) batch_.exemplars.emplace_back(series_[series], exemplar);
   return {};
 }
 
@@ -204,6 +222,7 @@ void Appender::Bind() {
 // Everything in terms of the epoch before, said again in terms of this one.
 void Appender::Translate(HeadWriter& from, const std::vector<std::uint32_t>& old_series, const std::vector<Layout>& old_layouts, HeadBatch old_batch) {
   const auto translate = [&](std::uint32_t id) {
+    if (id == kNoSeries) return id;
     const std::string_view labels = from.LabelBytes(id);
     return head_->SeriesId(labels, XxHash64(labels));
   };

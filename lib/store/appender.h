@@ -48,6 +48,9 @@ class Appender : public StreamSink {
   std::uint64_t store_sequence() const { return store_sequence_; }
   std::uint64_t sequence() const { return sequence_; }
   std::uint64_t invalid_histograms() const { return invalid_histograms_; }
+  // Samples of series that were not taken because WriterOptions::max_series was reached. Such a
+  // series is looked at again when it is defined anew: after Reset, or by another Appender.
+  std::uint64_t over_limit() const { return over_limit_; }
   std::uint64_t duplicate_columns() const { return duplicate_columns_; }  // values of series that were twice in a row
   // What became of the samples of all commits so far.
   struct Outcome {
@@ -56,12 +59,15 @@ class Appender : public StreamSink {
     std::uint64_t refused() const { return out_of_order + duplicates + too_old; }
   };
   const Outcome& outcome() const { return outcome_; }
+  bool series_limited() const { return limited_ != 0; }  // some series are not taken
 
  private:
   friend class Writer;
   static constexpr std::uint32_t kNoSlot = 0xffffffff;
+  static constexpr std::uint32_t kOverLimit = 0xfffffffe;  // in Layout::series: a series that was not taken
+  static constexpr std::uint32_t kNoSeries = 0xffffffff;  // in series_: over the limit
   struct Layout {
-    std::vector<std::uint32_t> series;  // the producer's ids, kNoSlot: a repetition
+    std::vector<std::uint32_t> series;  // the producer's ids, kNoSlot: a repetition; or kOverLimit
     std::uint32_t store = 0;
     std::vector<std::uint32_t> slots;   // column in the store's layout; empty while slot i is i
     std::uint32_t columns = 0;          // largest slot + 1
@@ -86,7 +92,8 @@ class Appender : public StreamSink {
   std::vector<double> scatter_;
   std::vector<std::uint64_t> words_;
   std::uint64_t store_sequence_ = 0, sequence_ = 0;
-  std::uint64_t invalid_histograms_ = 0, duplicate_columns_ = 0;
+  std::uint64_t invalid_histograms_ = 0, duplicate_columns_ = 0, over_limit_ = 0;
+  std::size_t limited_ = 0;  // of series_: kNoSeries
   Outcome outcome_;
 };
 

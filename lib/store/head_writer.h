@@ -70,6 +70,7 @@ class HeadWriter {
 
   // The id of a label set, new or known.
   std::uint32_t SeriesId(std::string_view label_bytes, std::uint64_t hash);
+  bool HasSeries(std::string_view label_bytes, std::uint64_t hash) const { return series_.Find(label_bytes, hash).has_value(); }
   std::string_view LabelBytes(std::uint32_t series) const { return series_.LabelBytes(series); }
 
   // Gives a list of series (all different) a layout: an unowned one that most of

@@ -30,8 +30,7 @@ class Answers {
     if (ack.sequence == 0) return;
     pending_.sequence = ack.sequence;
     pending_.durability = ack.durability;
-    pending_.accepted += ack.accepted;
-    pending_.refused += ack.refused;
+    pending_.Add(ack);
   }
   void Refused(std::uint64_t line, std::string_view reason) {
     if (++refused_ > kMaxRefusedTexts) return;
@@ -69,7 +68,7 @@ class Answers {
   void Render() {
     if (pending_.sequence == 0) return;
     if (form_ == StreamForm::kText) {
-      out_ += "ack " + std::to_string(pending_.sequence) + " accepted " + std::to_string(pending_.accepted) + " refused " + std::to_string(pending_.refused) + "\n";
+      out_ += "ack " + std::to_string(pending_.sequence) + " accepted " + std::to_string(pending_.accepted) + " refused " + std::to_string(pending_.refused) + " safe " + std::string(DurabilityName(pending_.durability)) + "\n";
     } else {
       Header();
       AppendAck(&out_, pending_);
@@ -209,6 +208,11 @@ void IngestServer::Serve(Connection& c) {
       if (options_.sync) PROM_TRY(writer_.Sync());
       StreamAck ack = sink.TakeAck();
       ack.durability = options_.sync ? Durability::kDisk : Durability::kProcess;
+      if (ack.refused != 0) {
+        LogWarn("store", "samples refused", {{"batch", ack.sequence}, {"out_of_order", ack.out_of_order}, {"duplicates", ack.duplicates}, {"too_old", ack.too_old}, {"over_series_limit", ack.over_limit},
+                                             {"taken", ack.accepted}});
+        over_limit_ += ack.over_limit;
+      }
       answers.Ack(ack);
     }
     return done;
@@ -269,6 +273,7 @@ IngestCounters IngestServer::counters() const {
   c.bytes = bytes_.load();
   c.batches = batches_.load();
   c.refused_lines = refused_lines_.load();
+  c.over_limit = over_limit_.load();
   return c;
 }
 

@@ -35,6 +35,7 @@ struct IngestCounters {
   std::uint64_t failed = 0;  // connections ended with an error
   std::uint64_t bytes = 0, batches = 0;
   std::uint64_t refused_lines = 0;  // of text
+  std::uint64_t over_limit = 0;     // samples of series beyond WriterOptions::max_series
 };
 
 class IngestServer {
@@ -63,7 +64,7 @@ class IngestServer {
   int listen_fd_ = -1;
   int stop_fd_ = -1;  // readable once all must stop
   std::list<std::unique_ptr<Connection>> connections_;  // of the accepting thread, and of Stop after it
-  std::atomic<std::uint64_t> open_{0}, accepted_{0}, rejected_{0}, failed_{0}, bytes_{0}, batches_{0}, refused_lines_{0};
+  std::atomic<std::uint64_t> open_{0}, accepted_{0}, rejected_{0}, failed_{0}, bytes_{0}, batches_{0}, refused_lines_{0}, over_limit_{0};
   std::thread accept_thread_;
 };
 

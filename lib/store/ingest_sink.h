@@ -1,7 +1,9 @@
 // IngestSink: what stands between a stream and an Appender. It lets a producer's ids
-// run ahead (prom-stream(5) allows it, Appender wants them in order), gathers the
-// samples of a page of text into rows, which the store takes much cheaper than one by
-// one, and keeps the account that an acknowledgement needs.
+// run ahead (prom-stream(5) allows it, Appender wants them in order), gathers samples
+// that come singly into rows, which the store takes much cheaper than one by one, and
+// keeps the account that an acknowledgement needs. Rows are what a page of text is made
+// of, and what lies across a text that is sorted by series: of a batch of such, the
+// samples of equal time become a row.
 // Not thread-safe.
 #pragma once
 
@@ -53,7 +55,11 @@ class IngestSink : public StreamSink {
   };
   Result<std::uint32_t> SeriesOf(std::uint32_t id) const;
   Result<void> EndRow();
-  Result<void> SendSingly();
+  Result<void> EndGathering();
+  Result<void> SendRow();
+  Result<void> KeepSingles();
+  Result<void> FlushSingles();
+  std::uint32_t TimeOf(std::int64_t t_ms);
   Result<void> NewLayout(std::span<const std::uint32_t> series, std::uint32_t* id);
 
   std::unique_ptr<Appender> appender_;
@@ -70,8 +76,25 @@ class IngestSink : public StreamSink {
   std::unordered_multimap<std::uint64_t, Gathered> gathered_;  // by hash of the series
   std::size_t unused_ = 0;
 
+  // Samples that made no row as they came; those of one series ascend in time.
+  static constexpr std::size_t kMaxSingles = 1u << 20;
+  struct Single {
+    std::uint32_t series, time;  // the time: index in times_
+    double v;
+  };
+  std::vector<Single> singles_;
+  std::vector<std::int64_t> times_;  // in the order they were first seen
+  std::unordered_map<std::int64_t, std::uint32_t> time_numbers_;
+  std::uint32_t last_time_ = 0;
+  struct Newest {
+    std::uint32_t round = 0;  // the value of round_ when t_ms was noted
+    std::int64_t t_ms = 0;
+  };
+  std::vector<Newest> newest_;  // by the appender's series, of singles_
+  std::uint32_t round_ = 1;
+
   StreamAck ack_;
-  std::uint64_t acked_taken_ = 0, acked_refused_ = 0;
+  StreamAck acked_;  // counts of what TakeAck has returned
   std::uint64_t batches_ = 0;
 };
 

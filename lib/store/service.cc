@@ -1,5 +1,6 @@
 #include "store/service.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@ namespace prom::store {
 namespace {
 
 constexpr int kPublishMs = 1000;
+constexpr std::int64_t kTrimEveryMs = 10'000;
 
 class Service {
  public:
@@ -21,6 +23,12 @@ class Service {
 
   Result<void> Run() {
     Signals signals;  // before any thread starts
+    // Batches and the making of indexes and blocks need buffers that are large for a moment: they
+    // come from the heap, are not cut into fast bins, and what is free goes back now and then.
+    ::mallopt(M_ARENA_MAX, 2);
+    ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    ::mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    ::mallopt(M_MXFAST, 0);
     PROM_ASSIGN(writer_, Writer::Open(SystemIo(), clock_, options_.data_dir, options_.writer));
     for (const std::string& w : writer_->warnings()) LogWarn("store", "damage found when opening", {{"what", w}});
     counters_ = writer_->counters();
@@ -44,6 +52,10 @@ class Service {
       if (event == SignalEvent::kStop) break;
       if (event == SignalEvent::kReload) Reload();
       Publish(event.has_value());
+      if (const std::int64_t now = clock_.MonotonicNs() / 1'000'000; now >= next_trim_ms_) {
+        ::malloc_trim(0);
+        next_trim_ms_ = now + kTrimEveryMs;
+      }
     }
     const std::int64_t stopping = clock_.MonotonicNs();
     state_.ready = false;
@@ -122,6 +134,8 @@ class Service {
     ingest("promstore_ingest_bytes_total", "Bytes received.", &IngestCounters::bytes);
     ingest("promstore_ingest_batches_total", "Batches committed.", &IngestCounters::batches);
     ingest("promstore_ingest_refused_lines_total", "Lines of text that could not be read.", &IngestCounters::refused_lines);
+    ingest("promstore_series_limit_refused_samples_total", "Samples refused because their series is new and the series limit is reached.", &IngestCounters::over_limit);
+    metrics_.AddGauge("promstore_series_limit", "Series of the head at which new ones are refused, 0 means no limit.").Set(static_cast<double>(options_.writer.max_series));
   }
 
   void Reload() {
@@ -180,6 +194,7 @@ class Service {
   bool clean_start_ = true;
   std::int64_t lowest_ = kMaxTimeMs;
   bool publish_failed_ = false;
+  std::int64_t next_trim_ms_ = 0;
 };
 
 }  // namespace

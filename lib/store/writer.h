@@ -37,6 +37,7 @@ struct WriterOptions {
   std::int64_t block_ms = 2 * 3600 * 1000;    // width of an epoch and of the first blocks
   std::int64_t slack_ms = 10 * 60 * 1000;     // an epoch takes samples so long after its end
   RetentionSettings retention;
+  std::uint64_t max_series = 0;               // of the head: samples of further ones are refused; 0: no limit
   bool background = true;                     // threads that sync and maintain
   std::int64_t maintain_interval_ms = 10'000;
   std::string boot_id;                        // empty: the running kernel's

@@ -21,8 +21,9 @@ namespace {
 constexpr std::int64_t kT0 = 1'700'000'000'000;
 
 struct Fixture {
-  explicit Fixture(IngestOptions options = {}) {
+  explicit Fixture(IngestOptions options = {}, std::uint64_t max_series = 0) {
     WriterOptions writer_options;
+    writer_options.max_series = max_series;
     writer_options.background = false;
     options.idle_page_ms = 20;
     auto opened = Writer::Open(SystemIo(), SystemClock(), dir.path(), writer_options);
@@ -182,6 +183,39 @@ BOOST_AUTO_TEST_CASE(refused_samples_are_counted_in_the_acknowledgement) {
   BOOST_TEST(r.failure == "");
 }
 
+// Beyond the series limit samples are refused one by one, in rows and singly; what is there goes on,
+// also from another producer that defines it anew.
+BOOST_AUTO_TEST_CASE(series_over_the_limit_are_refused) {
+  Fixture f({}, 2);
+  for (int producer = 0; producer < 2; ++producer) {
+    auto socket = StreamSocket::Connect(f.path, 1000);
+    BOOST_REQUIRE(bool(socket));
+    StreamEncoder encoder([&](std::string_view bytes) { return (*socket)->Send(bytes); });
+    const char* const names[] = {"a", "b", "c", "d"};
+    std::uint32_t ids[4];
+    for (std::uint32_t i = 0; i < 4; ++i) {
+      ids[i] = i;
+      // The second producer has them in another order.
+      BOOST_REQUIRE(bool(encoder.DefineSeries(i, Labels{{"__name__", names[producer == 0 ? i : 3 - i]}})));
+    }
+    BOOST_REQUIRE(bool(encoder.DefineLayout(0, ids)));
+    const double values[] = {1, 2, 3, 4};
+    BOOST_REQUIRE(bool(encoder.Row(0, kT0 + 100 * producer, values, {})));
+    BOOST_REQUIRE(bool(encoder.Sample(0, kT0 + 100 * producer + 10, 5)));
+    BOOST_REQUIRE(bool(encoder.Sample(3, kT0 + 100 * producer + 10, 6)));
+    BOOST_REQUIRE(bool(encoder.ExemplarOf(3, Exemplar{})));
+    BOOST_REQUIRE(bool(encoder.HistogramAt(producer == 0 ? 2 : 1, kT0 + 11, Histogram{})));
+    BOOST_REQUIRE(bool(encoder.Commit(1)));
+    while ((*socket)->acked() < 1) BOOST_REQUIRE(bool((*socket)->TakeReplies(1000)));
+    BOOST_TEST((*socket)->totals().accepted == 3u);
+    BOOST_TEST((*socket)->totals().refused == 4u);
+    BOOST_TEST((*socket)->totals().over_limit == 4u);
+  }
+  BOOST_TEST(f.Stored() == "a=1,5,4,6 b=2,3 ");
+  BOOST_TEST(f.server->counters().over_limit == 8u);
+  BOOST_TEST(f.writer->counters().series == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(sync_promises_the_disk) {
   IngestOptions options;
   options.sync = true;
@@ -313,8 +347,9 @@ BOOST_AUTO_TEST_CASE(text_is_taken_and_answered_in_text) {
   Raw raw(f.path);
   BOOST_REQUIRE(raw.Send("x 1 1700000000000\nbad{ 1\ny 2 1700000000000\n"));
   // The page ends when nothing comes.
-  const std::string first = raw.Receive("ack");
+  const std::string first = raw.Receive("safe process\n");
   BOOST_TEST(first.find("refused line 2: ") != std::string::npos, first);
+  BOOST_TEST(first.find("ack 1 accepted 2 refused 0 safe process\n") != std::string::npos, first);
   BOOST_TEST(f.Stored() == "x=1 y=2 ");
   // A line that does not end may be half of one.
   BOOST_REQUIRE(raw.Send("x 2 1700000001000\nx 123 1700000"));

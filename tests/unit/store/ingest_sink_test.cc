@@ -69,14 +69,43 @@ BOOST_AUTO_TEST_CASE(the_same_page_again_and_again_is_one_layout) {
   f.Check(100, 5000);
 }
 
-BOOST_AUTO_TEST_CASE(a_dump_series_by_series_makes_no_layouts) {
+BOOST_AUTO_TEST_CASE(a_dump_series_by_series_is_turned_into_rows) {
   Fixture f;
   f.Define(0, 20);
   for (std::uint32_t i = 0; i < 20; ++i)
     for (int t = 0; t < 100; ++t) f.Sample(i, kT0 + t);
   BOOST_REQUIRE(bool(f.sink->Commit(1)));
+  BOOST_TEST(f.writer->counters().layouts == 1u);
+  f.Check(20, 2000);
+}
+
+BOOST_AUTO_TEST_CASE(series_with_times_of_their_own_go_singly) {
+  Fixture f;
+  f.Define(0, 20);
+  for (std::uint32_t i = 0; i < 20; ++i)
+    for (int t = 0; t < 100; ++t) f.Sample(i, kT0 + t * 20 + i);
+  BOOST_REQUIRE(bool(f.sink->Commit(1)));
   BOOST_TEST(f.writer->counters().layouts == 0u);
   f.Check(20, 2000);
+}
+
+// What the store refuses does not depend on how samples are gathered: the rules see
+// those of a series in the order in which they came.
+BOOST_AUTO_TEST_CASE(order_within_a_series_is_kept) {
+  Fixture f;
+  f.Define(0, 10);
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    f.Sample(i, kT0 + 10);
+    f.Sample(i, kT0 + 5);   // out of order
+    f.Sample(i, kT0 + 20);
+    BOOST_REQUIRE(bool(f.sink->Sample(i, kT0 + 20, -1)));  // the time again, with another value
+  }
+  BOOST_REQUIRE(bool(f.sink->Commit(1)));
+  const StreamAck ack = f.sink->TakeAck();
+  BOOST_TEST(ack.accepted == 20u);
+  BOOST_TEST(ack.refused == 20u);
+  BOOST_TEST(f.sink->appender().outcome().out_of_order == 10u);
+  BOOST_TEST(f.sink->appender().outcome().duplicates == 10u);
 }
 
 BOOST_AUTO_TEST_CASE(input_without_pattern_makes_few_layouts) {
