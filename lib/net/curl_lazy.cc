@@ -40,6 +40,7 @@ PASS_ON(CURLM*, curl_multi_init, (), (), nullptr)
 PASS_ON(CURLMcode, curl_multi_add_handle, (CURLM * multi, CURL* easy), (multi, easy), CURLM_INTERNAL_ERROR)
 PASS_ON(CURLMcode, curl_multi_remove_handle, (CURLM * multi, CURL* easy), (multi, easy), CURLM_INTERNAL_ERROR)
 PASS_ON(CURLMcode, curl_multi_socket_action, (CURLM * multi, curl_socket_t fd, int events, int* running), (multi, fd, events, running), CURLM_INTERNAL_ERROR)
+PASS_ON(CURLMcode, curl_multi_timeout, (CURLM * multi, long* timeout_ms), (multi, timeout_ms), CURLM_INTERNAL_ERROR)
 PASS_ON(CURLMcode, curl_multi_cleanup, (CURLM * multi), (multi), CURLM_INTERNAL_ERROR)
 PASS_ON(CURLMsg*, curl_multi_info_read, (CURLM * multi, int* left), (multi, left), nullptr)
 

@@ -274,7 +274,8 @@ class FetchLoop::Impl {
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
-      first = tasks_.emplace(at_ns, std::move(task)) == tasks_.begin();
+      const auto added = tasks_.emplace(at_ns, std::move(task));
+      first = added == tasks_.begin();  // looked up after the insertion
     }
     if (first && !OnLoopThread()) Wake();
   }

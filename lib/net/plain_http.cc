@@ -20,7 +20,7 @@ bool IsFieldText(std::string_view s) {
 
 std::optional<PlainRequest> MakePlainRequest(const FetchRequest& r) {
   constexpr std::string_view kScheme = "http://";
-  if (!r.url.starts_with(kScheme) || !r.unix_socket.empty() || !r.proxy_url.empty() || r.proxy_from_environment || !r.username.empty() || !r.password.empty()) return std::nullopt;
+  if (!r.url.starts_with(kScheme) || !r.post_form.empty() || !r.unix_socket.empty() || !r.proxy_url.empty() || r.proxy_from_environment || !r.username.empty() || !r.password.empty()) return std::nullopt;
   const std::string_view rest = std::string_view(r.url).substr(kScheme.size());
   const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
   const std::string_view authority = rest.substr(0, end), target = rest.substr(end);
