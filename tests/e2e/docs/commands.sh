@@ -32,6 +32,6 @@ run_all() {  # NAME, commands on standard input
 sed -n '/^```console/,/^```/s/^\$ //p' "$SOURCE/README.md" | ports | grep -vE '^(make|git|sudo|apt|cd) ' >readme.commands
 run_all README <readme.commands
 for page in promnode promscrape promql promstore prometheus; do
-  sed -n 's/^\.Dl \$ //p' "$SOURCE/man/man1/$page.1" | sed 's/\\e/\\/g; s/\\-/-/g; s/\\(aq/'"'"'/g' | ports >man.commands
+  sed -n 's/^\.Dl \$ //p' "$SOURCE/man/man1/$page.1" | sed 's/\\e/\\/g; s/\\-/-/g; s/\\(aq/'"'"'/g; s/\\(dq/"/g' | ports >man.commands
   run_all "$page(1)" <man.commands
 done
