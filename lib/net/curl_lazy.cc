@@ -65,6 +65,10 @@ static_assert(sizeof(long) == sizeof(void*) && sizeof(curl_off_t) == sizeof(void
     va_end(list);                                                                                  \
     return real == nullptr ? missing : real(handle, option, value);                                \
   }
+// An enumerator is passed as an int of the same size: nothing is promoted, whatever clang fears.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wvarargs"
+#endif
 PASS_ON_OPTION(CURLcode, curl_easy_setopt, CURL, CURLoption, CURLE_FAILED_INIT)
 PASS_ON_OPTION(CURLcode, curl_easy_getinfo, CURL, CURLINFO, CURLE_FAILED_INIT)
 PASS_ON_OPTION(CURLMcode, curl_multi_setopt, CURLM, CURLMoption, CURLM_INTERNAL_ERROR)

@@ -118,7 +118,7 @@ class Analyzer {
       out_.samples += cost.samples;
       out_.min_ms = std::min(out_.min_ms, cost.first_ms);
       out_.max_ms = std::max(out_.max_ms, cost.last_ms);
-      const auto add = [&](Analysis::Row* row) {
+      const auto add = [&, &cost = cost](Analysis::Row* row) {
         ++row->series;
         row->samples += cost.samples;
         row->bytes += bytes;
