@@ -13,6 +13,7 @@
 #include <boost/beast/http.hpp>
 
 #include <charconv>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -112,7 +113,9 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   asio::thread_pool workers;
   std::vector<std::unique_ptr<tcp::acceptor>> acceptors;
-  std::set<Session*> sessions;  // network thread only
+  // A worker may be the last to let a session go. Recursive: closing one may let it go.
+  std::recursive_mutex sessions_mutex;
+  std::set<Session*> sessions;
   std::atomic<bool> stopping{false};
   std::thread network;
 };
@@ -120,12 +123,16 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<Impl> server, tcp::socket socket) : server_(std::move(server)), stream_(std::move(socket)) {
+    const std::lock_guard lock(server_->sessions_mutex);
     server_->sessions.insert(this);
     beast::error_code ec;
     const auto remote = stream_.socket().remote_endpoint(ec);
     if (!ec) remote_ = EndpointText(remote);
   }
-  ~Session() { server_->sessions.erase(this); }
+  ~Session() {
+    const std::lock_guard lock(server_->sessions_mutex);
+    server_->sessions.erase(this);
+  }
 
   void Close() {
     if (canceled_) canceled_->store(true);
@@ -307,9 +314,11 @@ void HttpServer::Impl::Accept(tcp::acceptor& acceptor) {
   acceptor.async_accept([self = shared_from_this(), &acceptor](beast::error_code ec, tcp::socket socket) {
     if (self->stopping) return;
     if (!ec) {
-      if (self->sessions.size() >= self->options.max_connections) {
+      if (std::unique_lock lock(self->sessions_mutex); self->sessions.size() >= self->options.max_connections) {
+        lock.unlock();
         socket.close(ec);  // over the limit: refused at once rather than left waiting
       } else {
+        lock.unlock();
         socket.set_option(tcp::no_delay(true), ec);
         std::make_shared<Session>(self, std::move(socket))->ReadRequest();
       }
@@ -339,6 +348,7 @@ void HttpServer::Stop() {
     beast::error_code ignored;
     for (auto& acceptor : impl->acceptors) acceptor->close(ignored);
     // Close() may end a session, which takes itself out of the set.
+    const std::lock_guard lock(impl->sessions_mutex);
     const std::set<Impl::Session*> sessions = impl->sessions;
     for (Impl::Session* session : sessions)
       if (impl->sessions.count(session) > 0) session->Close();
