@@ -1,20 +1,13 @@
 #include "scrape/fetch_request.h"
 
-#include "base/io.h"
 #include "base/metrics.h"
 #include "base/number.h"
-#include "base/strings.h"
+#include "discovery/http_fetch.h"
 
 namespace prom::scrape {
 namespace {
 
 constexpr std::uint64_t kDefaultBodyLimit = 256u << 20;
-
-Result<std::string> SecretFrom(const Secret& inline_value, const std::string& file) {
-  if (file.empty()) return inline_value.value();
-  PROM_ASSIGN(const std::string text, ReadFile(SystemIo(), file, 1u << 20));
-  return std::string(TrimSpace(text));
-}
 
 }  // namespace
 
@@ -46,43 +39,7 @@ Result<net::FetchRequest> MakeFetchRequest(const config::ScrapeConfig& config, c
   r.headers = {{"Accept", AcceptHeader(config.scrape_protocols, config.name_escaping)},
                {"User-Agent", "promkit/" + std::string(kPromkitVersion)},
                {"X-Prometheus-Scrape-Timeout-Seconds", FormatFloatF(static_cast<double>(target.timeout_ms) / 1000)}};
-  const config::HttpClientConfig& http = config.http;
-  r.follow_redirects = http.follow_redirects;
-  r.enable_http2 = http.enable_http2;
-  if (http.oauth2) return Error{Errc::kUnsupported, "oauth2 is not supported by this version of promscrape"};
-  if (http.basic_auth) {
-    r.username = http.basic_auth->username;
-    if (!http.basic_auth->username_file.empty()) {
-      PROM_ASSIGN(r.username, SecretFrom(Secret(), http.basic_auth->username_file));
-    }
-    PROM_ASSIGN(r.password, SecretFrom(http.basic_auth->password, http.basic_auth->password_file));
-  }
-  if (http.authorization) {
-    PROM_ASSIGN(const std::string credentials, SecretFrom(http.authorization->credentials, http.authorization->credentials_file));
-    if (!credentials.empty()) r.headers.emplace_back("Authorization", http.authorization->type + " " + credentials);
-  }
-  for (const auto& [name, header] : http.http_headers) {
-    for (const std::string& v : header.values) r.headers.emplace_back(name, v);
-    for (const Secret& v : header.secrets) r.headers.emplace_back(name, v.value());
-    for (const std::string& file : header.files) {
-      PROM_ASSIGN(std::string value, SecretFrom(Secret(), file));
-      r.headers.emplace_back(name, std::move(value));
-    }
-  }
-  const config::TlsConfig& tls = http.tls;
-  r.ca_file = tls.ca_file;
-  r.cert_file = tls.cert_file;
-  r.key_file = tls.key_file;
-  r.ca_pem = tls.ca;
-  r.cert_pem = tls.cert;
-  r.key_pem = tls.key.value();
-  r.tls_server_name = tls.server_name;
-  r.insecure_skip_verify = tls.insecure_skip_verify;
-  r.tls_min_version = tls.min_version;
-  r.tls_max_version = tls.max_version;
-  r.proxy_url = http.proxy.proxy_url.text;
-  r.no_proxy = http.proxy.no_proxy;
-  r.proxy_from_environment = http.proxy.from_environment;
+  PROM_TRY(discovery::ApplyHttpClient(config.http, &r));
   return r;
 }
 

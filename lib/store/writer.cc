@@ -452,6 +452,8 @@ void Writer::Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once
   std::condition_variable_any wake;
   bool failed = false;
   for (bool first = true; !stop.stop_requested(); first = false) {
+    // From start to start: what came while a sync ran waits for the next one, but not for its duration on top.
+    const std::int64_t start_ns = clock_.MonotonicNs();
     if (!first || at_once) {
       const Result<void> done = step();
       if (!done) {
@@ -463,7 +465,9 @@ void Writer::Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once
       failed = !done;
     }
     std::unique_lock<Mutex> lock(idle);
-    wake.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(interval_ms, 1)), [] { return false; });
+    // After a failure the whole interval: a merge that a full disk stopped is not begun again at once.
+    const std::int64_t left_ms = failed ? interval_ms : interval_ms - (clock_.MonotonicNs() - start_ns) / 1'000'000;
+    wake.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(left_ms, 1)), [] { return false; });
   }
 }
 
