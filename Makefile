@@ -55,8 +55,7 @@ tsan: deps
 
 # clang's check of the lock annotations.
 thread-safety: deps
-	@CC=clang CXX=clang++ $(CMAKE) -B build/clang -DCMAKE_BUILD_TYPE=Debug -DPROMKIT_TESTS=OFF >/dev/null
-	@ninja -C build/clang -j$(JOBS)
+	@JOBS=$(JOBS) scripts/check-locks
 
 # Coverage-guided fuzzing, SECONDS_EACH a target, from the corpora in tests/fuzz.
 SECONDS_EACH ?= 60

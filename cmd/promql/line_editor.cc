@@ -2,14 +2,17 @@
 
 #include <dlfcn.h>
 #include <histedit.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cwchar>
 
 #include "base/io.h"
 #include "promql/output/text.h"
@@ -84,6 +87,19 @@ std::string Columns(const std::vector<std::string>& words) {
   return out;
 }
 
+// SIGINT and SIGWINCH wait while this lives.
+struct SignalsBlocked {
+  sigset_t before;
+  SignalsBlocked() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGINT);
+    ::sigaddset(&set, SIGWINCH);
+    ::pthread_sigmask(SIG_BLOCK, &set, &before);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+};
+
 }  // namespace
 
 struct LineEditor::Impl {
@@ -99,6 +115,28 @@ struct LineEditor::Impl {
     return static_cast<Impl*>(data);
   }
   static char* Prompt(EditLine* e) { return Of(e)->prompt.data(); }
+
+  // One character, waiting with SIGINT and SIGWINCH let in: Read blocks them, so neither can come
+  // between a look at the flags and the wait, where it would be lost until the next key. The
+  // terminal keeps its input at a signal (noflsh), so what poll saw is there to read.
+  static int GetChar(EditLine*, wchar_t* out) {
+    sigset_t waiting;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &waiting);
+    ::sigdelset(&waiting, SIGINT);
+    ::sigdelset(&waiting, SIGWINCH);
+    std::mbstate_t state{};
+    for (;;) {
+      pollfd input{STDIN_FILENO, POLLIN, 0};
+      if (::ppoll(&input, 1, nullptr, &waiting) < 0) return -1;  // EINTR: Read looks at the flags
+      char byte = 0;
+      const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
+      if (n <= 0) return static_cast<int>(n);
+      const std::size_t used = std::mbrtowc(out, &byte, 1, &state);
+      if (used == static_cast<std::size_t>(-2)) continue;  // the character goes on
+      if (used == static_cast<std::size_t>(-1)) state = {};  // not a character: dropped
+      else return 1;
+    }
+  }
 
   static unsigned char OnTab(EditLine* e, int) {
     Impl* const self = Of(e);
@@ -141,6 +179,8 @@ LineEditor::LineEditor(std::string history_file, Suggest suggest) : impl_(std::m
   if (!impl_->history_file.empty()) l->history(impl_->history, &event, H_LOAD, impl_->history_file.c_str());
   l->set(impl_->edit, EL_CLIENTDATA, impl_.get());
   l->set(impl_->edit, EL_PROMPT, &Impl::Prompt);
+  l->set(impl_->edit, EL_GETCFN, &Impl::GetChar);
+  l->set(impl_->edit, EL_SETTY, "-d", "+noflsh", nullptr);
   l->set(impl_->edit, EL_EDITOR, "emacs");
   l->set(impl_->edit, EL_HIST, l->history, impl_->history);
   l->set(impl_->edit, EL_ADDFN, "complete", "complete the word", &Impl::OnTab);
@@ -181,6 +221,7 @@ LineEditor::End LineEditor::Read(const std::string& prompt, std::string* line) {
     return line->empty() ? End::kEof : End::kLine;
   }
   impl_->prompt = prompt;
+  const SignalsBlocked blocked;
   if (SignalFlags::resized.exchange(false)) impl_->library->resize(impl_->edit);
   for (;;) {
     int size = 0;

@@ -1,0 +1,1 @@
+// Nothing: CMake wants a source for the target that the precompiled headers belong to.
