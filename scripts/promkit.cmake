@@ -81,6 +81,11 @@ function(prom_module name)
   add_library(prom_${name} STATIC ${sources})
   list(TRANSFORM arg_USES PREPEND prom_)
   target_link_libraries(prom_${name} PUBLIC promkit_flags ${arg_USES} PRIVATE ${arg_LINK})
+  if(PROMKIT_SANITIZE AND name MATCHES "^(base|model|chunk|exposition)$")
+    # The loops that everything runs through; these are quick to compile all the same. No precompiled headers: they are -O0.
+    target_compile_options(prom_${name} PRIVATE -O1)
+    set_target_properties(prom_${name} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+  endif()
   # Of a module that several tools link, each takes what it calls.
   target_compile_options(prom_${name} PRIVATE -ffunction-sections -fdata-sections)
   prom_precompiled(prom_${name} prom_headers)

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <unordered_set>
+#include <cstring>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "store/writer.h"
@@ -56,30 +57,31 @@ Result<void> Appender::DefineLayout(std::uint32_t id, std::span<const std::uint3
 }
 
 void Appender::Place(Layout* layout, std::span<const std::uint32_t> series, bool extend) {
-  // By the store's ids: two of the producer's may have the same labels.
-  std::unordered_set<std::uint32_t> seen;
-  for (const std::uint32_t s : layout->series)
-    if (s < kOverLimit) seen.insert(series_[s]);
+  // kNoSlot: a repetition, or over the limit.
+  const auto store_id = [&](std::uint32_t s) { return s >= kOverLimit ? kNoSeries : series_[s]; };
   std::vector<std::uint32_t> wanted, slots;
-  const std::uint32_t first = layout->size();
-  for (const std::uint32_t s : series) {
-    const bool over = s == kOverLimit || (s != kNoSlot && series_[s] == kNoSeries);
-    const bool fresh = !over && s != kNoSlot && seen.insert(series_[s]).second;
-    layout->series.push_back(fresh ? s : over ? kOverLimit : kNoSlot);
-    if (fresh) wanted.push_back(series_[s]);
-    else layout->repeats = true;
-  }
+  for (const std::uint32_t s : series)
+    if (store_id(s) != kNoSeries) wanted.push_back(store_id(s));
   if (extend) head_->ExtendLayout(layout->store, wanted, &slots);
   else layout->store = head_->TakeLayout(wanted, &slots);
+  layout->used.resize(std::max<std::size_t>(layout->used.size(), head_->layout_columns(layout->store)));
 
+  const std::uint32_t first = layout->size();
   std::size_t next = 0;
   bool identity = layout->slots.empty();
   std::vector<std::uint32_t> added;
-  for (std::uint32_t i = first; i < layout->size(); ++i) {
-    const std::uint32_t slot = layout->series[i] >= kOverLimit ? kNoSlot : slots[next++];
+  for (const std::uint32_t s : series) {
+    std::uint32_t column = s, slot = kNoSlot;
+    if (store_id(s) != kNoSeries) slot = slots[next++];
+    else if (s != kNoSlot) column = kOverLimit;
+    // Two of the producer's series may have the same labels: the second one is a repetition.
+    if (slot != kNoSlot && layout->used[slot]) column = slot = kNoSlot;
+    identity &= slot == layout->size();
+    layout->series.push_back(column);
     added.push_back(slot);
-    identity &= slot == i;
-    if (slot != kNoSlot) layout->columns = std::max(layout->columns, slot + 1);
+    if (slot == kNoSlot) continue;
+    layout->used[slot] = true;
+    layout->columns = std::max(layout->columns, slot + 1);
   }
   if (identity) return;
   if (layout->slots.empty())
@@ -126,8 +128,34 @@ void Appender::AppendRow(const Layout& layout, std::int64_t t_ms, std::span<cons
     batch_.samples += n;
     return;
   }
+  if (layout.slots.empty()) {  // the bits as they are, and the values of those that are set
+    std::uint32_t count = 0, columns = 0;
+    words_.assign(present.begin(), present.begin() + static_cast<std::ptrdiff_t>(words));
+    if (n % 64 != 0) words_[words - 1] &= (std::uint64_t{1} << (n % 64)) - 1;
+    for (std::size_t w = 0; w < words; ++w) {
+      count += static_cast<unsigned>(std::popcount(words_[w]));
+      if (words_[w] != 0) columns = static_cast<std::uint32_t>(w * 64 + 64 - static_cast<unsigned>(std::countl_zero(words_[w])));
+    }
+    words_.resize((columns + 63) / 64);
+    write_head(columns, count, true);
+    out.append(reinterpret_cast<const char*>(words_.data()), 8 * words_.size());
+    const std::size_t at = out.size();
+    out.resize(at + std::size_t{8} * count);
+    char* p = out.data() + at;
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      const double* from = values.data() + w * 64;
+      if (words_[w] == ~std::uint64_t{0}) {
+        std::memcpy(p, from, 512);
+        p += 512;
+        continue;
+      }
+      for (std::uint64_t bits = words_[w]; bits != 0; bits &= bits - 1, p += 8) StoreLe<double>(p, from[std::countr_zero(bits)]);
+    }
+    batch_.samples += count;
+    return;
+  }
   // By slot, with the absent ones left out.
-  const std::uint32_t columns = layout.slots.empty() ? n : layout.columns;
+  const std::uint32_t columns = layout.columns;
   scatter_.resize(columns);
   words_.assign((columns + 63) / 64, 0);
   std::uint32_t count = 0;

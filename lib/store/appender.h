@@ -71,7 +71,7 @@ class Appender : public StreamSink {
     std::uint32_t store = 0;
     std::vector<std::uint32_t> slots;   // column in the store's layout; empty while slot i is i
     std::uint32_t columns = 0;          // largest slot + 1
-    bool repeats = false;
+    std::vector<bool> used;             // slots that are taken: extending does not look at what is there
     std::uint32_t size() const { return static_cast<std::uint32_t>(series.size()); }
     std::uint32_t slot(std::uint32_t i) const { return slots.empty() ? i : slots[i]; }
   };

@@ -9,6 +9,8 @@ namespace {
 
 // Columns looked at that share only the first or last time.
 constexpr int kCandidates = 8;
+// Columns whose rows are looked at for stretches of others, and how many rows at most.
+constexpr std::size_t kLongColumn = 32, kMaxIndexedRows = 2'000'000;
 
 }  // namespace
 
@@ -30,7 +32,16 @@ ColumnTable::Ref ColumnTable::Find(std::span<const std::int64_t> t) {
       return {first_id_ + it->second, static_cast<std::uint32_t>(column.size() - t.size()), size_of(it->second)};
     }
   }
+  // Series that came and went meanwhile have a stretch out of the middle.
+  left = kCandidates;
+  for (auto [it, end] = by_row_.equal_range(t.front()); it != end && left > 0; ++it, --left) {
+    const auto& [column_index, row] = it->second;
+    const auto& column = columns_[column_index];
+    if (column.size() - row >= t.size() && std::equal(t.begin(), t.end(), column.begin() + row)) return {first_id_ + column_index, row, size_of(column_index)};
+  }
   const auto index = static_cast<std::uint32_t>(columns_.size());
+  if (t.size() >= kLongColumn && t.size() <= kMaxIndexedRows - by_row_.size())
+    for (std::uint32_t row = 1; row < t.size(); ++row) by_row_.emplace(t[row], std::pair{index, row});
   columns_.emplace_back(t.begin(), t.end());
   by_content_.emplace(hash, index);
   by_front_.emplace(t.front(), index);

@@ -1,12 +1,13 @@
 // ColumnTable: the distinct time columns of one slice while a block is written. A
-// series whose times begin or end a column that is there uses a part of it, so that
-// targets' late and gone series share too. Not thread-safe.
+// series whose times are a stretch of a column that is there uses that part of it, so
+// that a target's late and gone series share too. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace prom::store {
@@ -30,6 +31,7 @@ class ColumnTable {
   std::deque<std::vector<std::int64_t>> columns_;
   std::unordered_multimap<std::uint64_t, std::uint32_t> by_content_;
   std::unordered_multimap<std::int64_t, std::uint32_t> by_front_, by_back_;
+  std::unordered_multimap<std::int64_t, std::pair<std::uint32_t, std::uint32_t>> by_row_;  // column and row, of long columns
 };
 
 }  // namespace prom::store

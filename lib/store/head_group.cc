@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -50,6 +51,13 @@ void FinishGroup(GroupHeader* h, std::size_t at, std::string* out) {
 }
 
 std::uint32_t RowOfBit(const std::uint8_t* mask, std::uint32_t row) { return (mask[row / 8] >> (row % 8)) & 1u; }
+
+// Which of the columns [first, first + 8) a row has; first is a multiple of 8.
+unsigned PresentByte(const RowView& row, std::uint32_t first) {
+  if (first >= row.columns) return 0;
+  const unsigned mask = row.columns - first >= 8 ? 0xff : (1u << (row.columns - first)) - 1;
+  return row.bitmap == nullptr ? mask : static_cast<std::uint8_t>(row.bitmap[first / 8]) & mask;
+}
 
 }  // namespace
 
@@ -119,8 +127,8 @@ void AppendRowGroup(std::span<const RowView> rows, std::uint32_t layout, std::ui
     } else {
       for (auto& m : mask) m.fill(0);
       for (std::uint32_t r = 0; r < n; ++r) {
-        for (std::uint32_t c = 0; c < width; ++c) {
-          if (!rows[r].Present(first + c)) continue;
+        for (unsigned bits = PresentByte(rows[r], first); bits != 0; bits &= bits - 1) {
+          const auto c = static_cast<unsigned>(std::countr_zero(bits));
           mask[c][r / 8] |= static_cast<std::uint8_t>(1u << (r % 8));
           tile[c][count[c]++] = LoadLe<double>(rows[r].values + std::size_t{8} * cursor[r]++);
         }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "model/labels.h"
+#include "model/sort_labels.h"
 #include "store/head_format.h"
 #include "store/head_view.h"
 #include "store/index_reader.h"
@@ -75,7 +76,7 @@ Result<void> BuildHeadIndex(Io& io, const std::string& dir, std::uint32_t series
     auto labels = Labels::FromBytes(r->labels);
     if (labels && r->id >= first) sorted.emplace_back(std::move(*labels), r->id);
   }
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  SortByLabels(&sorted);
   IndexWriter writer;
   for (const auto& [labels, id] : sorted) PROM_TRY(writer.Add(labels, id));
   std::string extra;

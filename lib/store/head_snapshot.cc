@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/number.h"
+#include "model/sort_labels.h"
 #include "store/index_series.h"
 
 namespace prom::store {
@@ -105,7 +106,7 @@ Result<std::vector<HeadSnapshotImpl::Match>> HeadSnapshotImpl::Find(const Matche
   const bool sorted = series_.segments.size() == 1;
   const std::size_t indexed = out.size();
   for (const auto& part : series_.tail) TailSelect(*part, matchers, &out);
-  if (!sorted || out.size() != indexed) std::sort(out.begin(), out.end(), [](const Match& a, const Match& b) { return a.first < b.first; });
+  if (!sorted || out.size() != indexed) SortByLabels(&out);
   return out;
 }
 
@@ -223,6 +224,7 @@ std::shared_ptr<const LayoutView> HeadSnapshotImpl::View(std::uint32_t id) const
     }
     std::reverse(rows.begin(), rows.end());
     view->open = std::move(rows);
+    view->IndexOpen();
     view->t = view->sealed->t;
     for (const RowView& row : view->open) view->t.push_back(row.t);
     slot.view = std::move(view);
@@ -331,6 +333,7 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
   if (item != items.begin()) --item;
   std::array<double, kMaxTileRows> values;
   std::array<std::uint8_t, kMaxTileRows / 8> mask;
+  const auto has = [&mask](std::size_t row) { return ((mask[row / 8] >> (row % 8)) & 1) != 0; };
   for (; item != items.end() && item->start < hi; ++item) {
     const std::size_t rows = item->group.header().rows;
     const std::size_t from = std::max(lo, item->start) - item->start, to = std::min(hi, item->start + rows) - item->start;
@@ -348,21 +351,48 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
       continue;
     }
     std::size_t next = 0;
-    for (std::size_t r = 0; r < rows && next < count; ++r) {
-      if (((mask[r / 8] >> (r % 8)) & 1) == 0) continue;
-      const double value = values[next++];
-      if (r < from || r >= to) continue;
-      v[n] = value;
-      take(item->start + r, 1);
+    for (std::size_t r = 0; r < to && next < count;) {
+      if (!has(r)) {
+        ++r;
+        continue;
+      }
+      std::size_t end = r + 1;
+      while (end < rows && has(end)) ++end;
+      const std::size_t begin = std::max(r, from), stop = std::min(end, to);
+      if (begin < stop) {
+        std::copy_n(values.data() + next + (begin - r), stop - begin, v + n);
+        take(item->start + begin, stop - begin);
+      }
+      next += end - r;
+      r = end;
     }
   }
   const std::size_t sealed = view->sealed->t.size();
-  for (std::size_t r = std::max(lo, sealed); r < hi; ++r) {
-    const RowView& row = view->open[r - sealed];
-    if (!row.Present(slot)) continue;
-    v[n] = row.Value(slot);
-    if (std::isnan(v[n])) no_resets = false;
-    take(r, 1);
+  std::size_t r = std::max(lo, sealed) - sealed, end = std::max(hi, sealed) - sealed;
+  const std::size_t word = slot / 64;
+  const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
+  if (!view->open_words.empty()) {
+    if (word >= view->open_spans.size()) r = end;
+    else r = std::max<std::size_t>(r, view->open_spans[word].first), end = std::min<std::size_t>(end, view->open_spans[word].second);
+  } else if (!view->open.empty() && slot >= view->open.front().columns) {
+    r = end;
+  }
+  while (r < end) {
+    const std::size_t begin = r, old = n;
+    if (view->open_words.empty()) {
+      for (; r < end; ++r) v[n + (r - begin)] = LoadLe<double>(view->open[r].values + std::size_t{8} * slot);
+    } else {
+      const LayoutView::OpenWord* const words = view->open_words.data() + word * view->open.size();
+      for (; r < end && (words[r].bits & bit) != 0; ++r)
+        v[n + (r - begin)] = LoadLe<double>(view->open[r].values + 8 * (words[r].before + static_cast<std::size_t>(std::popcount(words[r].bits & (bit - 1)))));
+    }
+    if (r == begin) {
+      ++r;
+      continue;
+    }
+    for (std::size_t i = old + 1; i < old + (r - begin); ++i) no_resets &= v[i] >= v[i - 1];
+    no_resets &= !std::isnan(v[old]);
+    take(sealed + begin, r - begin);
   }
   out->v_buffer.resize(n);
   out->v = out->v_buffer;
@@ -396,6 +426,25 @@ Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, s
     return {};
   }
   if (homes.empty() && loose.empty()) return {};
+  // One layout after the other, as a target has them whose series come and go.
+  std::sort(homes.begin(), homes.end(), [&](const auto& a, const auto& b) { return state_.layouts[a.first].min_t < state_.layouts[b.first].min_t; });
+  bool in_turn = loose.empty();
+  for (std::size_t i = 1; i < homes.size(); ++i) in_turn &= state_.layouts[homes[i - 1].first].max_t < state_.layouts[homes[i].first].min_t;
+  if (in_turn) {
+    SeriesColumns one;
+    out->t_buffer.clear();
+    out->v_buffer.clear();
+    for (const auto& home : homes) {
+      one.Clear();
+      ReadColumns(home.first, home.second, min_ms, max_ms, &one);
+      out->t_buffer.insert(out->t_buffer.end(), one.t.begin(), one.t.end());
+      out->v_buffer.insert(out->v_buffer.end(), one.v.begin(), one.v.end());
+      out->warnings.insert(out->warnings.end(), one.warnings.begin(), one.warnings.end());
+    }
+    out->t = out->t_buffer;
+    out->v = out->v_buffer;
+    return {};
+  }
 
   struct Sample {
     std::int64_t t, st;

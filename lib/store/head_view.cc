@@ -1,6 +1,7 @@
 #include "store/head_view.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/number.h"
 #include "base/time.h"
@@ -243,6 +244,33 @@ SeriesView HeadFiles::Series(const ExtentState& extents) {
   for (const auto& part : out.tail)
     if (part->damaged_at != 0) out.losses.push_back(series_->path() + ": byte " + std::to_string(part->damaged_at) + ": damaged; its series are left out");
   return out;
+}
+
+void LayoutView::IndexOpen() {
+  std::uint32_t columns = 0;
+  bool whole = true;
+  for (const RowView& row : open) {
+    whole &= row.bitmap == nullptr && row.columns == open.front().columns;
+    columns = std::max(columns, row.columns);
+  }
+  if (whole) return;
+  const std::size_t words = (std::size_t{columns} + 63) / 64;
+  open_words.resize(words * open.size());
+  open_spans.resize(words);
+  for (std::uint32_t r = 0; r < open.size(); ++r) {
+    const RowView& row = open[r];
+    std::uint32_t before = 0;
+    for (std::uint32_t w = 0; w * 64 < row.columns; ++w) {
+      std::uint64_t bits = row.columns - w * 64 >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (row.columns - w * 64)) - 1;
+      if (row.bitmap != nullptr) bits &= LoadLe<std::uint64_t>(row.bitmap + std::size_t{8} * w);
+      if (bits == 0) continue;
+      open_words[w * open.size() + r] = {bits, before};
+      before += static_cast<std::uint32_t>(std::popcount(bits));
+      auto& [first, end] = open_spans[w];
+      if (first == end) first = r;
+      end = r + 1;
+    }
+  }
 }
 
 std::shared_ptr<const GroupList> HeadFiles::Groups(std::uint32_t layout, Position newest) {

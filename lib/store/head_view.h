@@ -134,6 +134,15 @@ class HeadFiles {
 struct LayoutView {
   std::shared_ptr<const GroupList> sealed;
   std::vector<RowView> open;
+  // When some open row lacks columns: for each 64 columns, which of them each open row has.
+  struct OpenWord {
+    std::uint64_t bits = 0;
+    std::uint32_t before = 0;  // values of the row before these columns
+  };
+  std::vector<OpenWord> open_words;  // of 64 columns after the other, open.size() each
+  // Rows that have columns of a word: [first, second); none: empty.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> open_spans;
+  void IndexOpen();  // fills these from `open`
   std::vector<std::int64_t> t;  // of sealed and open rows
   std::vector<std::string> warnings;
   NumberedFiles logs;  // pins

@@ -15,6 +15,7 @@
 
 #include "base/crc32c.h"
 #include "base/io.h"
+#include "base/number.h"
 #include "base/time.h"
 #include "store/head_reader.h"
 #include "store/manifest.h"
@@ -74,15 +75,15 @@ WriterOptions Options() {
 constexpr std::int64_t kT0 = 1'700'000'000'000;
 
 // As a page of an exporter: half constant, a third integers that count, some decimals, some floats.
+double Next(double v, std::size_t series, int row, std::mt19937_64* random) {
+  const std::size_t kind = series % 20;
+  if (kind < 11) return static_cast<double>(series % 7);
+  if (kind < 17) return v + static_cast<double>((*random)() % 100);
+  if (kind < 19) return static_cast<double>((*random)() % 10'000) / 100;
+  return v + std::sin(static_cast<double>(row)) * 0.001;
+}
 void Fill(std::vector<double>* values, int row, std::mt19937_64* random) {
-  for (std::size_t i = 0; i < values->size(); ++i) {
-    double& v = (*values)[i];
-    const std::size_t kind = i % 20;
-    if (kind < 11) v = static_cast<double>(i % 7);
-    else if (kind < 17) v += static_cast<double>((*random)() % 100);
-    else if (kind < 19) v = static_cast<double>((*random)() % 10'000) / 100;
-    else v += std::sin(static_cast<double>(row)) * 0.001;
-  }
+  for (std::size_t i = 0; i < values->size(); ++i) (*values)[i] = Next((*values)[i], i, row, random);
 }
 
 void BenchAppend() {
@@ -262,6 +263,157 @@ void BenchDisk() {
   Print("block of it, all files", static_cast<double>(bytes) / static_cast<double>(std::max<std::uint64_t>(samples, 1)), 0, 0.4, "bytes/sample; budget is for the corpus");
 }
 
+// ---- Layout churn -----------------------------------------------------------
+// A page of 1,000 series of which a share is replaced at every scrape, as pods come
+// and go, for one window of 2 h at 15 s. The producer does what promscrape does: it
+// appends columns for new series, gives those that went a stale marker, and begins
+// anew once most columns have been dead for 8 pages.
+
+struct ChurnCost {
+  double define_ns = 0;   // CPU of definitions, a series
+  double append_ns = 0;   // CPU of rows, commits and sealing, a sample
+  double compact_ns = 0;  // CPU of the block, a sample
+  double head_bytes = 0;  // of sealed groups, a sample
+  double block_bytes = 0; // of all but the index, a sample
+  double series_bytes = 0;       // of the index of the block, a series
+  double head_series_bytes = 0;  // of series, layouts and homes in the head, a series
+  double samples = 0, series = 0;
+};
+
+std::uint64_t FileBytes(const std::string& dir, const std::vector<std::string>& names, bool without = false) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
+    if (!entry.is_regular_file()) continue;
+    const bool named = std::find(names.begin(), names.end(), entry.path().filename().string()) != names.end();
+    if (named != without) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+ChurnCost Churn(int percent) {
+  constexpr std::size_t kLive = 1000;
+  constexpr int kRows = 480;
+  constexpr int kReports = 8;
+  Dir dir;
+  SteppedClock clock;
+  auto writer = Must(Writer::Open(SystemIo(), clock, dir.path, Options()));
+  auto a = writer->NewAppender();
+  std::mt19937_64 random(7);
+  ChurnCost cost;
+  std::uint32_t next_series = 0, next_layout = 0;
+  // By column of the producer's layout.
+  std::vector<std::uint32_t> ids;
+  std::vector<double> values;
+  std::vector<int> state;  // 0 dead, 1 live, 2 stale now
+  std::size_t defined = 0;
+  int sparse = 0;
+  bool new_layout = true;
+  double define = 0, append = 0;
+  const auto add = [&] {
+    const std::uint32_t n = next_series++;
+    Must(a->DefineSeries(n, Labels{{"__name__", "container_metric_" + std::to_string(n % 50)},
+                                   {"container", "app"},
+                                   {"instance", "10.0.0.7:10250"},
+                                   {"job", "kubelet"},
+                                   {"namespace", "production"},
+                                   {"pod", "frontend-7d4b9c6f5d-" + std::to_string(100'000 + n / 50)}}));
+    ids.push_back(n);
+    values.push_back(static_cast<double>(random() % 1000));
+    state.push_back(1);
+  };
+  double start = CpuNs();
+  for (std::size_t i = 0; i < kLive; ++i) add();
+  define += CpuNs() - start;
+  std::vector<std::uint64_t> present;
+  for (int r = 0; r < kRows; ++r) {
+    for (int& s : state) s = s == 2 ? 0 : s;
+    if (r > 0) {
+      // Whole groups of neighbours go and come, as the series of a pod do.
+      std::size_t replace = kLive * static_cast<std::size_t>(percent) / 100;
+      while (replace > 0) {
+        std::size_t at = random() % ids.size();
+        while (state[at] != 1) at = (at + 1) % ids.size();
+        for (std::size_t k = 0; k < 50 && replace > 0 && at < ids.size() && state[at] == 1; ++k, ++at, --replace) state[at] = 2;
+      }
+      std::size_t live = static_cast<std::size_t>(std::count(state.begin(), state.end(), 1));
+      sparse = ids.size() > 2 * kLive ? sparse + 1 : 0;
+      if (sparse >= kReports) {
+        std::vector<std::uint32_t> new_ids;
+        std::vector<double> new_values;
+        std::vector<int> new_state;
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+          if (state[i] == 0) continue;
+          new_ids.push_back(ids[i]);
+          new_values.push_back(values[i]);
+          new_state.push_back(state[i]);
+        }
+        ids.swap(new_ids);
+        values.swap(new_values);
+        state.swap(new_state);
+        sparse = 0;
+        defined = 0;
+        new_layout = true;
+      }
+      start = CpuNs();
+      for (; live < kLive; ++live) add();
+      define += CpuNs() - start;
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) values[i] = Next(values[i], ids[i], r, &random);
+    present.assign((ids.size() + 63) / 64, 0);
+    std::vector<double> row(ids.size());
+    bool all = true;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      all &= state[i] != 0;
+      if (state[i] == 0) continue;
+      present[i / 64] |= std::uint64_t{1} << (i % 64);
+      row[i] = state[i] == 2 ? StaleNan() : values[i];
+      cost.samples += 1;
+    }
+    start = CpuNs();
+    if (new_layout) ++next_layout;
+    new_layout = false;
+    if (defined < ids.size()) Must(a->DefineLayout(next_layout - 1, std::span(ids).subspan(defined)));
+    defined = ids.size();
+    define += CpuNs() - start;
+    start = CpuNs();
+    Must(a->Row(next_layout - 1, kT0 + r * 15'000, row, all ? std::span<const std::uint64_t>() : present));
+    Must(a->Commit(1));
+    append += CpuNs() - start;
+  }
+  cost.series = next_series;
+  const std::string epoch = dir.path + "/head/00000001";
+  cost.head_series_bytes = static_cast<double>(FileBytes(epoch, {"series", "layouts", "homes", "homes_more"})) / cost.series;
+  start = CpuNs();
+  Must(writer->Flush());
+  cost.compact_ns = (CpuNs() - start) / cost.samples;
+  const auto c = writer->counters();
+  if (static_cast<double>(c.head.appended) != cost.samples) std::exit(1);
+  cost.define_ns = define / cost.series;
+  cost.append_ns = append / cost.samples;
+  cost.head_bytes = static_cast<double>(c.head.chunk_bytes) / cost.samples;
+  cost.block_bytes = static_cast<double>(FileBytes(dir.path + "/blocks", {"index"}, true)) / cost.samples;
+  cost.series_bytes = static_cast<double>(FileBytes(dir.path + "/blocks", {"index"})) / cost.series;
+  return cost;
+}
+
+void BenchChurn() {
+  std::printf("%-24s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s\n", "churn, 1,000 live", "samples", "series", "define", "append", "block", "CPU sum", "head", "block", "index", "head");
+  std::printf("%-24s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s\n", "", "", "", "ns/series", "ns/sample", "ns/sample", "to steady", "B/sample", "B/sample", "B/series", "B/series");
+  ChurnCost steady;
+  for (const int percent : {0, 2, 10, 30}) {
+    ChurnCost best;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      const ChurnCost c = Churn(percent);
+      if (attempt == 0 || c.append_ns + c.compact_ns < best.append_ns + best.compact_ns) best = c;
+    }
+    if (percent == 0) steady = best;
+    std::printf("%3d %% replaced a scrape   %9.0f %9.0f %9.0f %9.1f %9.1f %9.2f %9.3f %9.3f %9.1f %9.1f   %.2f x bytes of the block\n", percent, best.samples, best.series, best.define_ns,
+                best.append_ns, best.compact_ns, (best.append_ns + best.compact_ns) / (steady.append_ns + steady.compact_ns), best.head_bytes, best.block_bytes, best.series_bytes,
+                best.head_series_bytes, best.block_bytes / steady.block_bytes);
+    std::fflush(stdout);
+  }
+}
+
 void BenchBlocks() {
   Dir dir;
   block_bench::Run(1'000'000, dir.path);
@@ -273,7 +425,7 @@ int main(int argc, char** argv) {
   const struct {
     const char* name;
     void (*run)();
-  } kBenches[] = {{"append", BenchAppend}, {"visible", BenchVisible}, {"disk", BenchDisk}, {"million", BenchMillion}, {"blocks", BenchBlocks}};
+  } kBenches[] = {{"append", BenchAppend}, {"visible", BenchVisible}, {"disk", BenchDisk}, {"churn", BenchChurn}, {"million", BenchMillion}, {"blocks", BenchBlocks}};
   std::printf("%-44s %10s %10s %10s\n", "name", "ours", "floor", "budget");
   for (const auto& b : kBenches) {
     bool wanted = argc == 1;
