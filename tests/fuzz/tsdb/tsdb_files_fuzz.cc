@@ -21,14 +21,16 @@ using namespace prom;
 using namespace prom::tsdb;
 
 // One directory for all runs of the process.
+struct TempDirectory {
+  std::string path = (std::filesystem::temp_directory_path() / "tsdb-fuzz-XXXXXX").string();
+  TempDirectory() {
+    if (::mkdtemp(path.data()) == nullptr) std::abort();
+  }
+  ~TempDirectory() { std::filesystem::remove_all(path); }
+};
 const std::string& Dir() {
-  static const std::string dir = [] {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tsdb-fuzz-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
-    std::atexit([] { std::filesystem::remove_all(Dir()); });
-    return pattern;
-  }();
-  return dir;
+  static const TempDirectory dir;
+  return dir.path;
 }
 
 }  // namespace
