@@ -460,12 +460,19 @@ bool TextParser::FastSeries() {
   std::int64_t t_ms = 0;
   bool timestamp = false;
   if (p < end && *p == ' ') {
-    if (format_ == TextFormat::kOpenMetrics) return false;
     const char* const digits = ++p;
     std::uint64_t t = 0;  // may wrap before its length is found too large
     for (; p < end && *p >= '0' && *p <= '9'; ++p) t = t * 10 + static_cast<unsigned char>(*p - '0');
-    if (p == digits || p - digits > 18) return false;
-    t_ms = static_cast<std::int64_t>(t);
+    if (format_ == TextFormat::kOpenMetrics) {
+      if (p < end && *p == '.')
+        while (++p < end && *p >= '0' && *p <= '9') {}
+      const auto seconds = p - digits > 18 ? std::nullopt : ParseSampleValue({digits, static_cast<std::size_t>(p - digits)});
+      if (!seconds) return false;
+      t_ms = static_cast<std::int64_t>(*seconds * 1000);  // as SecondsToMs
+    } else {
+      if (p == digits || p - digits > 18) return false;
+      t_ms = static_cast<std::int64_t>(t);
+    }
     timestamp = true;
   }
   if (p < end ? *p != '\n' : format_ == TextFormat::kOpenMetrics) return false;

@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(head_every_call_fails_once) {
     BOOST_TEST(acknowledged.size() == 130u);
   }
   BOOST_TEST(calls > 100u);
-  const int step = FromEnv("PROMKIT_FAULT_STEP", 7);  // 1: every call
+  const int step = FromEnv("PROMKIT_FAULT_STEP", 7 * 8 / prom::testing::Rounds(8));  // 1: every call
   for (const auto fault : {FaultIo::Fault::kIo, FaultIo::Fault::kNoSpace, FaultIo::Fault::kShortWrite}) {
     for (std::uint64_t n = 1 + static_cast<unsigned>(fault); n <= calls; n += static_cast<unsigned>(step)) {
       BOOST_TEST_CONTEXT("call " << n << " fault " << static_cast<int>(fault)) {
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(head_full_disk_refuses_and_resumes) {
 }
 
 BOOST_AUTO_TEST_CASE(head_power_cuts) {
-  const int trials = FromEnv("PROMKIT_POWER_TRIALS", 40);
+  const int trials = FromEnv("PROMKIT_POWER_TRIALS", prom::testing::Rounds(40));
   for (int trial = 0; trial < trials; ++trial) {
     BOOST_TEST_CONTEXT("trial " << trial) {
       prom::testing::TempDir dir;
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(head_power_cuts) {
 
 // A child appends and tells each acknowledged time through a pipe until it is killed.
 BOOST_AUTO_TEST_CASE(head_kill_9) {
-  const int trials = FromEnv("PROMKIT_KILL_TRIALS", 20);
+  const int trials = FromEnv("PROMKIT_KILL_TRIALS", prom::testing::Rounds(20));
   prom::testing::TempDir dir;
   std::mt19937 random(7);
   std::set<std::int64_t> acknowledged, tried;

@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "../../testing.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "store/index_series.h"
@@ -203,7 +204,7 @@ BOOST_AUTO_TEST_CASE(forged_bytes) {
   const std::string bytes = Build(series);
   const std::size_t trailer = bytes.size() - kIndexTrailerBytes;
   const auto covered = LoadLe<std::uint64_t>(bytes.data() + bytes.size() - 16);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < prom::testing::Rounds(3000); ++round) {
     std::string forged = bytes;
     for (unsigned n = 1 + random() % 3; n > 0; --n) {
       const std::size_t at = kFileHeader + random() % (covered - kFileHeader);

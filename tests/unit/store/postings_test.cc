@@ -1,3 +1,4 @@
+#include "../../testing.h"
 #include "store/postings.h"
 
 #include <algorithm>
@@ -81,7 +82,7 @@ BOOST_AUTO_TEST_CASE(sizes) {
 
 BOOST_AUTO_TEST_CASE(forged_bytes) {
   std::mt19937 random(2);
-  for (int round = 0; round < 5000; ++round) {
+  for (int round = 0; round < prom::testing::Rounds(5000); ++round) {
     const std::uint32_t limit = 5000;
     const auto list = RandomList(random, limit, round % 2 == 0 ? 10 : 200);
     std::string bytes;
