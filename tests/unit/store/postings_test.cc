@@ -1,4 +1,3 @@
-#include "../../testing.h"
 #include "store/postings.h"
 
 #include <algorithm>
@@ -6,6 +5,8 @@
 #include <iterator>
 #include <random>
 #include <set>
+
+#include "../../testing.h"
 
 namespace prom::store {
 namespace {
