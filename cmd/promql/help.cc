@@ -140,7 +140,7 @@ constexpr Help kHelp[] = {
      "      --web.listen-address HOST:PORT   (0.0.0.0:9090), may be repeated\n"
      "      --web.enable-lifecycle           POST /-/reload and /-/quit\n"
      "      --run-dir DIR                    (DATA/run)\n"
-     "      --config.file FILE               prometheus.yml: global.query_log_file; read again at SIGHUP\n"
+     "      --config.file FILE               prometheus.yml: global evaluation_interval, query_log_file\n"
      "      --query.lookback-delta D  --query.timeout D  --query.max-samples N\n"
      "      --query.max-memory SIZE  --query.threads N\n"
      "      --query.max-concurrency N        (20)\n"

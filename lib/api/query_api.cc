@@ -164,6 +164,7 @@ class QueryApi::Impl {
     const std::int64_t start_ns = clock_.MonotonicNs();
     const auto elapsed_ms = [&] { return (clock_.MonotonicNs() - start_ns) / 1'000'000; };
     promql::EngineOptions engine_options = options_.engine;
+    if (options_.subquery_step_ms != nullptr) engine_options.subquery_step_ms = options_.subquery_step_ms->load(std::memory_order_relaxed);
     if (!params.Get("timeout").empty()) {
       auto timeout = params.DurationMs("timeout");
       if (!timeout) return Fail(timeout.error());

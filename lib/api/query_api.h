@@ -5,6 +5,7 @@
 // Each request answers from one snapshot. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,8 @@ struct QueryApiOptions {
   promql::EngineOptions engine;
   std::int64_t max_concurrency = 20;
   QueryLog* log = nullptr;  // must outlive the QueryApi
+  // When given, takes the place of engine.subquery_step_ms, now and after it changes. Must outlive the QueryApi.
+  const std::atomic<std::int64_t>* subquery_step_ms = nullptr;
 };
 
 class QueryApi {

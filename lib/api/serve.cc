@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 
@@ -58,11 +59,18 @@ class PrivateDir {
 };
 
 // What `serve` takes from prometheus.yml.
-Result<void> ApplyConfig(const std::string& file, QueryLog* log) {
-  if (file.empty()) return {};
-  PROM_ASSIGN(const config::Config config, config::LoadConfig(file));
-  return log->SetFile(config.global.query_log_file);
-}
+struct Settings {
+  QueryLog log;
+  std::atomic<std::int64_t> subquery_step_ms{promql::EngineOptions().subquery_step_ms};
+
+  Result<void> Apply(const std::string& file) {
+    if (file.empty()) return {};
+    PROM_ASSIGN(const config::Config config, config::LoadConfig(file));
+    PROM_TRY(log.SetFile(config.global.query_log_file));
+    subquery_step_ms = config.global.evaluation_interval_ms;
+    return {};
+  }
+};
 
 }  // namespace
 
@@ -80,11 +88,12 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
   LateDataDir source(options.data_dir);
   if (auto first = source.Snapshot(); !first && first.error().code != Errc::kNotFound) return std::move(first.error());
   PROM_TRY(run.Create());
-  QueryLog query_log;
-  PROM_TRY(ApplyConfig(options.config_file, &query_log));
-  options.server.query.log = &query_log;
+  Settings settings;
+  PROM_TRY(settings.Apply(options.config_file));
+  options.server.query.log = &settings.log;
+  options.server.query.subquery_step_ms = &settings.subquery_step_ms;
   Gauge& log_enabled = metrics.AddGauge("prometheus_engine_query_log_enabled", "State of the query log.");
-  log_enabled.Set(query_log.enabled() ? 1 : 0);
+  log_enabled.Set(settings.log.enabled() ? 1 : 0);
 
   ToolState state;
   state.tool = "promql";
@@ -105,11 +114,11 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
     const auto event = signals.Wait(kPublishMs);
     if (event == SignalEvent::kStop) break;
     if (event == SignalEvent::kReload) {
-      const auto applied = ApplyConfig(options.config_file, &query_log);
+      const auto applied = settings.Apply(options.config_file);
       state.reload_ok = bool(applied);
       state.reload_error = applied ? "" : applied.error().message;
       if (!applied) LogError("web", "the configuration is not taken, the old one stays", {{"err", applied.error().message}});
-      log_enabled.Set(query_log.enabled() ? 1 : 0);
+      log_enabled.Set(settings.log.enabled() ? 1 : 0);
       ++state.reload_count;
       state.reload_ms = clock.NowMs();
       (void)bool(run.PublishState(state));

@@ -1,4 +1,4 @@
-# promql serve --config.file: the query log, on, off and moved by a reload.
+# promql serve --config.file: the query log, on, off and moved by a reload; the step of subqueries that name none.
 . "$E2E/lib.sh"; E2E_LIB=1
 . "$CASE/data.sh"
 port=$(free_port)
@@ -28,9 +28,12 @@ expect_eq "a bad file" "$(curl -sS -X POST -o body -w '%{http_code}' "$url/-/rel
 expect_has "says what" "$(cat body)" 'prometheus\.yml:2:3: .*query_log'
 curl -fsS "$url/api/v1/query?query=1" >/dev/null
 expect_eq "the old one stays" "$(wc -l <b.log)" 2
-printf 'global: {}\n' >prometheus.yml
+steps() { curl -fsS "$url/api/v1/query" --data-urlencode 'query=count(count_over_time(up[5m:])) * max(count_over_time(up[5m:]))/count(up)' -d time=1767226200 | grep -o '"[0-9]*"]' ; }
+expect_eq "subqueries, every minute" "$(steps)" '"5"]'
+printf 'global: {evaluation_interval: 30s}\n' >prometheus.yml
 kill -HUP "$(cat promql.pid)"
 wait_for "the log is off" 10 bash -c "curl -fsS $url/metrics | grep -q '^prometheus_engine_query_log_enabled 0'"
+expect_eq "subqueries, at the evaluation interval" "$(steps)" '"10"]'
 curl -fsS "$url/api/v1/query?query=1" >/dev/null
-expect_eq "off" "$(wc -l <b.log)" 2
+expect_eq "off" "$(wc -l <b.log)" 3
 expect_code "a file that is not there" 1 promql serve -d "$DATA" --config.file none.yml --web.listen-address=127.0.0.1:0 --run-dir run2
