@@ -212,15 +212,24 @@ HeadWriter::Verdict HeadWriter::Judge(std::uint32_t series, std::int64_t t, std:
     ++counters_.too_old;
     return Verdict::kRefuse;
   }
-  const auto last = Last(series);
-  if (!last || t > last->t) return Verdict::kTake;
+  auto last = Last(series);
+  bool behind_stray = false;
+  if (last && last->t > horizon_ && t <= horizon_) {
+    // A clock was wrong once. Upstream then refuses the series until the time has come;
+    // here what follows is taken as if that sample were not there, beside its layout.
+    behind_stray = true;
+    const auto loose = loose_last_.find(series);
+    last = loose != loose_last_.end() && loose->second.t <= horizon_ ? std::optional(loose->second) : std::nullopt;
+  }
+  if (!last || t > last->t) return behind_stray ? Verdict::kTakeLoose : Verdict::kTake;
   if (t == last->t) {
     if (bits == last->bits && histogram == last->is_histogram) ++counters_.repeated;
     else ++counters_.duplicates;
     return Verdict::kRefuse;
   }
-  // As upstream, the window is counted from the newest sample of all series.
-  if (options_.out_of_order_window_ms > 0 && t >= std::max(max_t_, last->t) - options_.out_of_order_window_ms) {
+  // As upstream, the window is counted from the newest sample of all series; one from a
+  // clock that runs ahead does not count.
+  if (options_.out_of_order_window_ms > 0 && t >= std::max(std::min(max_t_, horizon_), last->t) - options_.out_of_order_window_ms) {
     ++counters_.out_of_order_accepted;
     return Verdict::kTakeLoose;
   }
@@ -263,7 +272,7 @@ void HeadWriter::StageLoose(LooseSample sample) {
     if (!old_loose_groups_.empty())
       if (const auto last = Last(sample.series); last && last->t > now.t) newest = *last;
     loose_last_.emplace(sample.series, newest);
-  } else if (it->second.t <= now.t) {
+  } else if (it->second.t <= now.t || (it->second.t > horizon_ && now.t <= horizon_)) {
     it->second = now;
   }
   const Home& home = homes_[sample.series];

@@ -123,6 +123,8 @@ class HeadWriter {
 
   // Samples before this are too old.
   void set_min_valid(std::int64_t t) { min_valid_ = t; }
+  // Times behind this are of a clock that runs ahead: one such sample must not make others too old.
+  void set_horizon(std::int64_t t) { horizon_ = t; }
   void DropPrevious() { previous_ = nullptr; }
   std::optional<LastSample> Last(std::uint32_t series) const;
   std::optional<LastSample> LastOf(std::string_view label_bytes, std::uint64_t hash) const;
@@ -264,7 +266,7 @@ class HeadWriter {
   std::string* staging_ = nullptr;  // what goes to the log: the batch's rows, or scratch_ when some were refused
   std::vector<std::uint64_t> to_repair_;  // offsets of tile slots to be zeroed
 
-  std::int64_t min_t_ = kMaxTimeMs, max_t_ = kMinTimeMs, min_valid_ = kMinTimeMs;
+  std::int64_t min_t_ = kMaxTimeMs, max_t_ = kMinTimeMs, min_valid_ = kMinTimeMs, horizon_ = kMaxTimeMs;
   std::uint64_t next_seq_ = 1, durable_seq_ = 0;
   std::uint64_t logged_seq_ = 0;  // of the newest commit record; 0: of an earlier process
   bool dir_dirty_ = false, series_dirty_ = false, layouts_dirty_ = false, log_dirty_ = false, chunks_dirty_ = false;

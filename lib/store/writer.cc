@@ -25,6 +25,11 @@ std::int64_t AlignDown(std::int64_t t, std::int64_t width) {
   return q * width;
 }
 
+// Blocks that one epoch becomes at most.
+constexpr std::uint64_t kMaxBlocksOfEpoch = 400;
+// Closed epochs that a start leaves to the background thread.
+constexpr std::size_t kMaxWaitingEpochs = 3;
+
 void AddCounters(const HeadCounters& from, HeadCounters* to) {
   to->appended += from.appended;
   to->appended_histograms += from.appended_histograms;
@@ -145,7 +150,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
     head_ = closed_.back();
     closed_.pop_back();
     const std::int64_t start = manifest_.epochs.back().start_ms;
-    const std::int64_t anchor = start != 0 ? start : head_->max_t();
+    const std::int64_t anchor = start != 0 ? start : std::min(head_->max_t(), clock_.NowMs());
     if (anchor != kMinTimeMs) window_end_ = AlignDown(anchor, options_.block_ms) + options_.block_ms;
   }
   // Blocks cover what came before the oldest epoch: new samples must not fall into them.
@@ -246,6 +251,7 @@ Result<std::uint64_t> Writer::CommitBatch(Appender* appender) {
     MutexLock lock(mutex_);
     appender->Bind();
     const HeadCounters before = head_->counters();
+    head_->set_horizon(clock_.NowMs() + options_.slack_ms);
     PROM_ASSIGN(seq, head_->Commit(&appender->batch_));
     const HeadCounters& after = head_->counters();
     Appender::Outcome& outcome = appender->outcome_;
@@ -296,7 +302,8 @@ Result<void> Writer::SyncHead(const std::shared_ptr<HeadWriter>& head) {
   if (head->broken() && head == head_) {
     // Its definitions cannot be trusted to survive a power cut any more: the next
     // epoch writes them anew, and compaction saves what the page cache still has.
-    if (auto rolled = RollOver(head->max_t() == kMinTimeMs ? 0 : AlignDown(head->max_t(), options_.block_ms)); !rolled) return rolled;
+    const std::int64_t newest = std::min(head->max_t(), clock_.NowMs() + options_.slack_ms);
+    if (auto rolled = RollOver(head->max_t() == kMinTimeMs ? 0 : AlignDown(newest, options_.block_ms)); !rolled) return rolled;
   }
   return done;
 }
@@ -353,7 +360,8 @@ Result<void> Writer::Flush() {
   {
     MutexLock lock(mutex_);
     if (head_->max_t() != kMinTimeMs) {
-      const std::int64_t end = std::min(head_->max_t(), kMaxTimeMs - 2 * options_.block_ms);
+      // A clock that runs ahead somewhere must not make the samples of all others too old.
+      const std::int64_t end = std::min(head_->max_t(), clock_.NowMs() + options_.slack_ms);
       PROM_TRY(RollOver(AlignDown(end, options_.block_ms)));
     }
   }
@@ -394,25 +402,32 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
   const auto source = HideDeleted(snapshot, OfEpoch(tombstones, head->epoch()));
   std::vector<ManifestBlock> blocks;
   const auto [min_t, max_t] = snapshot->TimeRange();
-  std::int64_t end = 0;
-  {
-    MutexLock lock(mutex_);
-    end = min_valid_;
-  }
   if (min_t <= max_t) {
-    // One block, unless an import has put much more than a window into the epoch.
-    const bool one = max_t - min_t <= options_.block_ms + options_.block_ms / 2;
+    // One block, unless an import has put much more than a window into the epoch, and
+    // not too many when some samples are years away. Those of a clock that runs ahead
+    // have a block of their own, so that the others' can be merged and dropped in time.
+    const std::int64_t now_end = std::max(min_t, std::min(max_t, clock_.NowMs() + options_.slack_ms));
+    const auto span = static_cast<std::uint64_t>(now_end) - static_cast<std::uint64_t>(min_t);
+    const auto window = static_cast<std::uint64_t>(options_.block_ms);
+    std::int64_t width = options_.block_ms;
+    while (span / static_cast<std::uint64_t>(width) > kMaxBlocksOfEpoch) width *= 2;
+    const std::int64_t newest = max_t;
+    const auto last_of = [&](std::int64_t from) {
+      if (from > now_end) return newest;
+      const std::int64_t start = AlignDown(from, width);
+      return span <= window + window / 2 || now_end - start < width ? now_end : start + width - 1;
+    };
     for (std::int64_t from = min_t; from <= max_t;) {
-      const std::int64_t to = one ? max_t : std::min(max_t, AlignDown(from, options_.block_ms) + options_.block_ms - 1);
+      const std::int64_t to = last_of(from);
       BlockWriterOptions block;
       block.ulid = NewUlid(clock_.NowMs());
       block.slice_ms = options_.block_ms;
       PROM_ASSIGN(const BlockInfo info, WriteBlock(io_, dir_, *source, from, to, block));
       for (const std::string& w : info.warnings) LogWarn("store", "samples lost to damage", {{"what", w}});
       if (info.samples != 0) blocks.push_back(info.ForManifest());
+      if (to == max_t) break;
       from = to + 1;
     }
-    end = AlignDown(max_t - options_.slack_ms, options_.block_ms);
   }
   {
     MutexLock lock(mutex_);
@@ -425,8 +440,9 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
     next.blocks.insert(next.blocks.end(), blocks.begin(), blocks.end());
     PROM_TRY(PublishManifest(std::move(next)));
     // From here on the newest samples of its series are known by the block only:
-    // what is older than its window cannot be told from a repetition.
-    min_valid_ = std::max(min_valid_, end);
+    // what is older than the next epoch cannot be told from a repetition. The same
+    // bound as after a restart, and no stray sample of the future raises it.
+    if (min_t <= max_t && manifest_.epochs.front().start_ms != 0) min_valid_ = std::max(min_valid_, std::min(max_t, manifest_.epochs.front().start_ms - 1) + 1);
     closed_.pop_front();
     HeadWriter& after = closed_.empty() ? *head_ : *closed_.front();
     after.DropPrevious();
