@@ -10,12 +10,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/lost_pages.h"
 #include "base/strings.h"
 
 namespace prom {
 
 Mapping::~Mapping() {
-  if (base_ != nullptr) ::munmap(base_, size_);
+  if (base_ == nullptr) return;
+  UnregisterMapping(base_);
+  ::munmap(base_, size_);
 }
 Mapping::Mapping(Mapping&& other) noexcept : base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
@@ -37,7 +40,7 @@ class PosixFile : public File {
  public:
   PosixFile(std::string path, int fd) : File(std::move(path)), fd_(fd) {}
   ~PosixFile() override {
-    if (shared_ != nullptr) ::munmap(shared_, shared_size_);
+    UnmapShared();
     ::close(fd_);
   }
 
@@ -93,13 +96,14 @@ class PosixFile : public File {
     }
     void* base = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_, 0);
     if (base == MAP_FAILED) return ErrnoError("map", path_, errno);
+    RegisterMapping(base, size, false, path_);
     return Mapping(base, size);
   }
   Result<void*> MapShared(std::uint64_t size) override {
-    if (shared_ != nullptr) ::munmap(shared_, shared_size_);
-    shared_ = nullptr;
+    UnmapShared();
     void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
     if (base == MAP_FAILED) return ErrnoError("map", path_, errno);
+    RegisterMapping(base, size, true, path_);
     shared_ = base;
     shared_size_ = size;
     return base;
@@ -111,6 +115,13 @@ class PosixFile : public File {
   }
 
  private:
+  void UnmapShared() {
+    if (shared_ == nullptr) return;
+    UnregisterMapping(shared_);
+    ::munmap(shared_, shared_size_);
+    shared_ = nullptr;
+  }
+
   int fd_;
   void* shared_ = nullptr;
   std::size_t shared_size_ = 0;

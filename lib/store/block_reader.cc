@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/lost_pages.h"
 #include "base/strings.h"
 #include "chunk/block_compress.h"
 #include "store/block_selection.h"
@@ -46,7 +47,7 @@ Result<std::string_view> BlockReader::ReadGroup(std::uint32_t i, BlockGroupKind 
   const char* head = file.data() + g.offset;
   std::atomic<std::uint64_t>& word = checked_[i / 64];
   const std::uint64_t bit = std::uint64_t{1} << (i % 64);
-  if ((word.load(std::memory_order_acquire) & bit) == 0) {
+  if ((word.load(std::memory_order_acquire) & bit) == 0 || BytesLost(head, kBlockGroupHead + std::size_t{g.size})) {
     if (LoadLe<std::uint32_t>(head) != kBlockGroupMagic || LoadLe<std::uint32_t>(head + 8) != g.size ||
         LoadLe<std::uint32_t>(head + 4) != Crc32c(head + 8, std::size_t{g.size} + 8)) {
       return fail("checksum of the group does not match");

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/lost_pages.h"
 #include "base/strings.h"
 #include "base/time.h"
 #include "chunk/histogram_chunk.h"
@@ -288,6 +289,8 @@ Result<void> BlockSelection::Read(std::size_t i, std::int64_t min_ms, std::int64
   FindParts(i, min_ms, max_ms, &floats, &histograms, out);
   if (!floats.empty()) ReadFloats(i, &floats, out);
   if (!histograms.empty()) ReadHistograms(i, histograms, out);
+  // What this selection has verified may be what was lost: the next one looks anew.
+  if (LostPageCount() != lost_before_) return LostPageError();
   return {};
 }
 

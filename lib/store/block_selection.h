@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/lost_pages.h"
 #include "base/mutex.h"
 #include "model/queryable.h"
 #include "store/block_reader.h"
@@ -44,6 +45,7 @@ class BlockSelection : public Selection {
   void JoinTimes(const std::vector<Part>& parts, std::size_t total, SeriesColumns* out) const;
 
   const std::shared_ptr<const BlockReader> block_;
+  const std::uint64_t lost_before_ = LostPageCount();
   std::vector<Labels> labels_;
   std::vector<std::uint32_t> numbers_;  // in the groups
 

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/lost_pages.h"
 #include "store/file_header.h"
 
 namespace prom::store {
@@ -102,7 +103,16 @@ bool ControlPage::intact() const {
   bool committed = true, generation = true;
   LoadNewest(page_, kCommittedAt, &committed);
   LoadNewest(page_, kGenerationAt, &generation);
-  return committed && generation;
+  return committed && generation && !BytesLost(page_, kPageSize);
+}
+bool ControlPage::generation_intact() const {
+  bool intact = true;
+  LoadNewest(page_, kGenerationAt, &intact);
+  return intact && !BytesLost(page_, kPageSize);
+}
+bool ControlPage::lost() const {
+  (void)committed_seq();  // touches it
+  return BytesLost(page_, kPageSize);
 }
 void ControlPage::set_committed_seq(std::uint64_t seq) { StoreNewest(page_, kCommittedAt, seq); }
 void ControlPage::set_generation(std::uint64_t generation) { StoreNewest(page_, kGenerationAt, generation); }

@@ -29,6 +29,10 @@ class ControlPage {
   std::uint64_t generation() const;
   // False: a slot does not hold, so that committed_seq() or generation() may be one behind.
   bool intact() const;
+  // False: a slot of the generation does not hold; the manifest in force may be the one after generation().
+  bool generation_intact() const;
+  // True: the page itself is lost (lost_pages.h); what is stored does not reach readers.
+  bool lost() const;
 
   // Writer only.
   void set_committed_seq(std::uint64_t seq);
@@ -40,6 +44,7 @@ class ControlPage {
   std::uint64_t writer_pid() const;
   void SetWriter(const std::string& boot_id, std::uint64_t pid, bool clean);
   Result<void> Sync();  // to disk
+  const std::string& path() const { return file_->path(); }
 
  private:
   ControlPage() = default;

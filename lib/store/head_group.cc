@@ -164,6 +164,7 @@ Result<RowGroup> RowGroup::Parse(std::string_view bytes) {
     return Error{Errc::kCorrupt, "lengths in a row group do not fit"};
   RowGroup g;
   g.header_ = *h;
+  g.bytes_ = bytes;
   g.times_ = bytes.substr(kGroupHeaderBytes, h->time_bytes);
   g.bases_ = bytes.data() + kGroupHeaderBytes + h->time_bytes;
   g.starts_ = g.bases_ + 4 * blocks;
@@ -193,6 +194,15 @@ std::string_view RowGroup::Chunk(std::uint32_t slot) const {
 }
 
 bool RowGroup::Partial(std::uint32_t slot) const { return partial_ != nullptr && ((partial_[slot / 8] >> (slot % 8)) & 1) != 0; }
+
+std::uint32_t RowGroup::CountSamples(std::uint32_t slot) const {
+  const std::string_view bytes = Chunk(slot);
+  if (bytes.empty()) return 0;
+  if (!Partial(slot)) return header_.rows;
+  std::uint32_t n = 0;
+  for (std::uint32_t r = 0; r < header_.rows && r / 8 < bytes.size(); ++r) n += (static_cast<std::uint8_t>(bytes[r / 8]) >> (r % 8)) & 1u;
+  return n;
+}
 
 Result<void> RowGroup::Column(std::uint32_t slot, double* values, std::uint32_t* count, std::uint8_t mask[kMaxTileRows / 8], bool* no_resets) const {
   *count = 0;
@@ -309,12 +319,22 @@ Result<LooseGroup> LooseGroup::Parse(std::string_view bytes) {
   if (kGroupHeaderBytes + directory > bytes.size()) return Error{Errc::kCorrupt, "lengths in a loose group do not fit"};
   LooseGroup g;
   g.header_ = *h;
+  g.bytes_ = bytes;
   g.directory_ = bytes.data() + kGroupHeaderBytes;
   g.data_ = bytes.substr(kGroupHeaderBytes + directory);
   return g;
 }
 
 std::uint32_t LooseGroup::series(std::uint32_t i) const { return LoadLe<std::uint32_t>(directory_ + std::size_t{i} * kLooseEntryBytes); }
+
+std::uint64_t LooseGroup::CountSamples() const {
+  std::uint64_t n = 0;
+  for (std::uint32_t i = 0; i < header_.columns; ++i) {
+    const char* entry = directory_ + std::size_t{i} * kLooseEntryBytes;
+    n += std::uint64_t{LoadLe<std::uint32_t>(entry + 8)} + LoadLe<std::uint32_t>(entry + 12);
+  }
+  return n;
+}
 
 Result<void> LooseGroup::Read(std::uint32_t wanted, std::vector<LooseSample>* out) const {
   std::uint32_t low = 0, high = header_.columns;

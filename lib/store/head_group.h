@@ -55,6 +55,7 @@ class RowGroup {
   // kCorrupt with what is wrong; `bytes` is exactly the group.
   static Result<RowGroup> Parse(std::string_view bytes);
   const GroupHeader& header() const { return header_; }
+  std::string_view bytes() const { return bytes_; }
   Result<void> Times(std::vector<std::int64_t>* out) const;  // appends `rows` times
   // Column of slot; *count values are written to values (room for header().rows).
   // When *count < rows, mask (room for rows bits) says which rows; when all rows are
@@ -62,7 +63,8 @@ class RowGroup {
   Result<void> Column(std::uint32_t slot, double* values, std::uint32_t* count, std::uint8_t mask[kMaxTileRows / 8], bool* no_resets) const;
   // Only the rows [first, first + n) of a column that has all rows; false: it does not (use Column).
   Result<bool> FullColumn(std::uint32_t slot, std::uint32_t first, std::uint32_t n, double* values, bool* no_resets) const;
-  // Samples of the column without decoding: 0 none, else some.
+  // Samples of the column, without decoding them.
+  std::uint32_t CountSamples(std::uint32_t slot) const;
   bool HasColumn(std::uint32_t slot) const { return !Chunk(slot).empty(); }
 
  private:
@@ -70,6 +72,7 @@ class RowGroup {
   bool Partial(std::uint32_t slot) const;
 
   GroupHeader header_;
+  std::string_view bytes_;
   std::string_view times_;
   const char* bases_ = nullptr;
   const char* starts_ = nullptr;
@@ -81,13 +84,16 @@ class LooseGroup {
  public:
   static Result<LooseGroup> Parse(std::string_view bytes);
   const GroupHeader& header() const { return header_; }
+  std::string_view bytes() const { return bytes_; }
   std::uint32_t size() const { return header_.columns; }
   std::uint32_t series(std::uint32_t i) const;  // ascending
+  std::uint64_t CountSamples() const;
   // Appends the samples of a series, ascending; nothing when it is not in the group.
   Result<void> Read(std::uint32_t series, std::vector<LooseSample>* out) const;
 
  private:
   GroupHeader header_;
+  std::string_view bytes_;
   const char* directory_ = nullptr;
   std::string_view data_;
 };

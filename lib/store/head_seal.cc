@@ -1,6 +1,7 @@
 // HeadWriter: files, sealing, syncing.
 #include <algorithm>
 
+#include "base/lost_pages.h"
 #include "store/head_group.h"
 #include "store/head_writer.h"
 
@@ -70,9 +71,12 @@ Result<void> HeadWriter::SealLayout(std::uint32_t id, std::uint64_t seq, bool al
       columns = std::max(columns, row->columns);
       rows.push_back(*row);
     }
+    // The values of log records are taken here without their checksums.
+    const std::uint64_t lost = LostPageCount();
     layout.hints.resize(std::max<std::size_t>(layout.hints.size(), columns));
     group.clear();
     AppendRowGroup(rows, id, columns, layout.group, seq, &layout.hints, &group);
+    if (LostPageCount() != lost) return LostPageError();
     PROM_ASSIGN(layout.group, WriteGroup(group));
     touched.sealed += rows.size();
   }

@@ -1,6 +1,7 @@
 #include "store/head_series.h"
 
 #include "base/hash.h"
+#include "base/lost_pages.h"
 #include "store/head_format.h"
 
 namespace prom::store {
@@ -18,7 +19,7 @@ std::string_view SeriesTable::LabelBytes(std::uint32_t id) const {
   }
   // Checked when it was loaded or written by this process.
   const std::string_view head = file_->At(offset, kSeriesHeaderBytes);
-  if (head.empty()) return {};
+  if (head.empty() || BytesLost(head)) return {};
   return file_->At(offset + kSeriesHeaderBytes, LoadLe<std::uint32_t>(head.data() + 4));
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/lost_pages.h"
 #include "base/number.h"
 #include "model/sort_labels.h"
 #include "store/index_series.h"
@@ -126,6 +127,7 @@ bool HeadSnapshotImpl::MayHaveSamples(std::uint32_t series, std::int64_t min_ms,
 Result<std::unique_ptr<Selection>> HeadSnapshotImpl::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   PROM_ASSIGN(auto found, Find(matchers));
   std::erase_if(found, [&](const Match& m) { return !MayHaveSamples(m.second, min_ms, max_ms); });
+  if (LostPageCount() != lost_before_) return LostPageError();
   return std::unique_ptr<Selection>(std::make_unique<HeadSelection>(shared_from_this(), std::move(found)));
 }
 
@@ -286,6 +288,14 @@ void HeadSnapshotImpl::LoadLoose() const {
   });
 }
 
+std::uint64_t HeadSnapshotImpl::LooseSamples() const {
+  LoadLoose();
+  std::uint64_t n = 0;
+  for (const auto& [series, samples] : pending_) n += samples.size();
+  for (const LooseGroup& group : loose_groups_->groups) n += group.CountSamples();
+  return n;
+}
+
 void HeadSnapshotImpl::ReadLoose(std::uint32_t series, std::vector<LooseSample>* out, std::vector<std::string>* warnings) const {
   if (state_.loose.min_t > state_.loose.max_t) return;
   LoadLoose();
@@ -408,6 +418,13 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
 }
 
 Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+  PROM_TRY(ReadUnguarded(series, min_ms, max_ms, out));
+  // What this snapshot has verified may be what was lost: the next one looks anew.
+  if (LostPageCount() != lost_before_) return LostPageError();
+  return {};
+}
+
+Result<void> HeadSnapshotImpl::ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
   out->Clear();
   std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
   if (!files_->Homes(series, state_.extents, &homes))

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/lost_pages.h"
 #include "base/time.h"
 #include "store/head_reader.h"
 #include "store/head_view.h"
@@ -45,10 +46,12 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
     LoadLoose();
     return loose_warnings_;
   }
+  std::uint64_t LooseSamples() const;
   const HeadState& state() const { return state_; }
   const SeriesView& series() const { return series_; }
 
  private:
+  Result<void> ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
   using Match = std::pair<Labels, std::uint32_t>;
   Result<std::vector<Match>> Find(const Matchers& matchers) const;
   bool MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms) const;
@@ -60,6 +63,7 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::shared_ptr<HeadFiles> files_;
   HeadState state_;
   SeriesView series_;
+  const std::uint64_t lost_before_ = LostPageCount();
   std::int64_t min_t_ = kMaxTimeMs, max_t_ = kMinTimeMs;
 
   struct ViewSlot {

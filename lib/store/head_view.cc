@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/lost_pages.h"
 #include "base/number.h"
 #include "base/time.h"
 
@@ -115,6 +116,7 @@ bool HeadFiles::Homes(std::uint32_t series, const ExtentState& extents, std::vec
     }
     const auto home = DecodeHome(bytes.data(), series);
     if (!home) continue;
+    if (BytesLost(bytes)) break;  // zeros, as of a series without a layout
     if (home->layout == kNoLayout) return true;
     if (home->layout < layouts) out->emplace_back(home->layout, home->slot);
     bool ok = true;
@@ -122,7 +124,7 @@ bool HeadFiles::Homes(std::uint32_t series, const ExtentState& extents, std::vec
     for (std::uint32_t steps = 0; more != 0 && ok; ++steps) {
       const std::string_view link = homes_more_->At(HomeOffset(more - 1), kHomeBytes);
       const auto next = link.empty() ? std::nullopt : DecodeHome(link.data(), more - 1);
-      ok = next && next->more < more && steps < layouts;  // links lead to older entries
+      ok = next && !BytesLost(link) && next->more < more && steps < layouts;  // links lead to older entries
       if (!ok) break;
       if (next->layout < layouts) out->emplace_back(next->layout, next->slot);
       more = next->more;
@@ -279,6 +281,10 @@ std::shared_ptr<const GroupList> HeadFiles::Groups(std::uint32_t layout, Positio
     MutexLock lock(groups_mutex_);
     known = groups_[layout];
   }
+  if (known != nullptr && LostPageCount() != 0 &&
+      std::any_of(known->items.begin(), known->items.end(), [](const GroupList::Item& item) { return BytesLost(item.group.bytes()); })) {
+    known = nullptr;  // verified before it was lost
+  }
   if (known != nullptr && known->newest == newest) return known;
   auto out = std::make_shared<GroupList>();
   out->newest = newest;
@@ -354,6 +360,8 @@ std::shared_ptr<const HeadFiles::LooseList> HeadFiles::LooseGroups(Position newe
     MutexLock lock(groups_mutex_);
     known = loose_;
   }
+  if (known != nullptr && LostPageCount() != 0 && std::any_of(known->groups.begin(), known->groups.end(), [](const LooseGroup& g) { return BytesLost(g.bytes()); }))
+    known = nullptr;
   if (known != nullptr && known->newest == newest) return known;
   auto out = std::make_shared<LooseList>();
   out->newest = newest;

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "base/lost_pages.h"
 #include "store/head_group.h"
 #include "store/head_reader.h"
 #include "store/recovery.h"
@@ -109,7 +110,7 @@ std::optional<RowView> HeadWriter::ReadRow(Position at) const {
   const std::string_view head = LogBytes(at);
   if (head.size() < kRowHead) return std::nullopt;
   const auto size = LoadLe<std::uint32_t>(head.data() + kRecordLenAt);
-  if (size > head.size()) return std::nullopt;
+  if (size > head.size() || BytesLost(head)) return std::nullopt;
   // Written or checked by this process; parsed without the checksum.
   RecordView r;
   r.p = head.data();
@@ -606,6 +607,7 @@ Result<void> HeadWriter::RepairSlots() {
 }
 
 Result<void> HeadWriter::Publish(std::uint64_t seq) {
+  if (control_->lost()) return Error{Errc::kIo, control_->path() + ": cannot be read or has been cut off; start the writer again"};
   std::vector<std::uint64_t> written;  // offsets
   const bool loose_changed = pending_loose_.size() != undo_.pending || sealed_loose_ != 0 || loose_rewrite_;
   char bytes[kTileSlotBytes];

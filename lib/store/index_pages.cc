@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/lost_pages.h"
 #include "store/index_format.h"
 
 namespace prom::store {
@@ -21,8 +22,8 @@ bool IndexPages::CheckSlow(std::uint64_t offset, std::uint64_t size, std::uint64
   for (std::uint64_t page = offset / kIndexPageBytes; page <= last; ++page) {
     std::atomic<std::uint64_t>& word = checked_[page / 64];
     const std::uint64_t bit = std::uint64_t{1} << (page % 64);
-    if ((word.load(std::memory_order_acquire) & bit) != 0) continue;
     const std::string_view bytes = covered_.substr(page * kIndexPageBytes, kIndexPageBytes);
+    if ((word.load(std::memory_order_acquire) & bit) != 0 && !BytesLost(bytes)) continue;
     if (Crc32c(bytes) != LoadLe<std::uint32_t>(table_ + page * 4)) {
       *bad_page = page * kIndexPageBytes;
       return false;

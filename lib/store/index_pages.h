@@ -6,6 +6,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/lost_pages.h"
+
 namespace prom::store {
 
 class IndexPages {
@@ -17,7 +19,7 @@ class IndexPages {
   // Whether the pages of [offset, offset + size), which must lie in the covered
   // bytes, hold; *bad_page is the offset of the first that does not.
   bool Check(std::uint64_t offset, std::uint64_t size, std::uint64_t* bad_page) const {
-    if (unchecked_->load(std::memory_order_acquire) == 0) return true;
+    if (unchecked_->load(std::memory_order_acquire) == 0 && LostPageCount() == 0) return true;
     return CheckSlow(offset, size, bad_page);
   }
   std::uint64_t page_count() const { return page_count_; }

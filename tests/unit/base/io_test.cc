@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../../testing.h"
+#include "base/lost_pages.h"
 #include "base/metrics.h"
 #include "base/run_dir.h"
 
@@ -23,6 +24,49 @@ BOOST_AUTO_TEST_CASE(files_round_trip) {
   BOOST_TEST(SystemIo().List(dir / "a/b/c")->size() == 1u);
   BOOST_TEST_REQUIRE(bool(RemoveTree(SystemIo(), dir / "a")));
   BOOST_TEST(!*SystemIo().Exists(dir / "a"));
+}
+
+// The file of a mapping is cut off behind our back: zeros and an error, not SIGBUS.
+BOOST_AUTO_TEST_CASE(lost_pages) {
+  prom::testing::TempDir dir;
+  prom::testing::WriteFile(dir / "f", std::string(5 * 4096, 'x'));
+  const std::uint64_t before = LostPageCount();
+  {
+    auto file = SystemIo().Open(dir / "f", Io::Mode::kReadWrite);
+    BOOST_TEST_REQUIRE(bool(file));
+    auto mapping = (*file)->Map();
+    BOOST_TEST_REQUIRE(bool(mapping));
+    BOOST_TEST(!BytesLost(mapping->bytes()));
+    BOOST_TEST_REQUIRE(bool((*file)->Truncate(4096)));
+    const volatile char* p = mapping->data();
+    BOOST_TEST(p[4095] == 'x');
+    BOOST_TEST(LostPageCount() == before);
+    BOOST_TEST(p[2 * 4096 + 5] == '\0');
+    BOOST_TEST(p[2 * 4096 + 6] == '\0');  // once lost, no fault any more
+    BOOST_TEST(LostPageCount() == before + 1);
+    BOOST_TEST(LostPageError().message.find(dir / "f: byte 8192: cannot be read") == 0u);
+    BOOST_TEST(BytesLost(mapping->bytes().substr(0, 8193)));
+    BOOST_TEST(!BytesLost(mapping->bytes().substr(0, 8192)));
+    BOOST_TEST(!BytesLost(mapping->bytes().substr(3 * 4096)));
+    BOOST_TEST(!BytesLost(mapping->bytes().substr(0, 0)));
+
+    // A shared page that is lost takes stores, in vain.
+    auto shared = (*file)->MapShared(2 * 4096);
+    BOOST_TEST_REQUIRE(bool(shared));
+    auto* q = static_cast<volatile char*>(*shared);
+    q[4096] = 'y';
+    BOOST_TEST(q[4096] == 'y');
+    BOOST_TEST(BytesLost(const_cast<const char*>(q), 8192));
+    BOOST_TEST(LostPageCount() == before + 2);
+  }
+  // With the mapping goes the memory of what it lost: its addresses may serve another file.
+  auto other = SystemIo().Open(dir / "g", Io::Mode::kCreate);
+  BOOST_TEST_REQUIRE(bool(other));
+  BOOST_TEST_REQUIRE(bool((*other)->WriteAt(0, std::string(5 * 4096, 'z'))));
+  auto mapping = (*other)->Map();
+  BOOST_TEST_REQUIRE(bool(mapping));
+  BOOST_TEST(!BytesLost(mapping->bytes()));
+  BOOST_TEST(mapping->data()[8192] == 'z');
 }
 
 BOOST_AUTO_TEST_CASE(paths) {
