@@ -21,16 +21,28 @@ Result<std::shared_ptr<DataDir>> DataDir::Open(Io& io, const std::string& dir) {
   return self;
 }
 
+// A slot of the control page that does not hold may be that of the manifest in force.
+// Then the newest one that can be read is gone by, as the writer does when it opens.
+std::uint64_t DataDir::InForce() const {
+  const std::uint64_t generation = control_->generation();
+  if (control_->generation_intact()) return generation;
+  const auto all = ListManifests(io_, dir_);
+  if (!all) return generation;
+  for (auto it = all->rbegin(); it != all->rend() && *it > generation; ++it)
+    if (ReadManifest(io_, dir_, *it)) return *it;
+  return generation;
+}
+
 Result<std::shared_ptr<const DataDir::Parts>> DataDir::OpenParts() {
   MutexLock lock(mutex_);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const std::uint64_t generation = control_->generation();
+    const std::uint64_t generation = InForce();
     auto parts = TryOpenParts(generation);
     if (parts || parts.error().code != Errc::kNotFound) return parts;
     // Something the manifest names is gone: then a newer manifest is in force, or will
     // be in a moment. When none comes, the file has been lost.
     manifest_read_ = false;
-    if (control_->generation() == generation) {
+    if (InForce() == generation) {
       if (attempt >= 5) return Error{Errc::kCorrupt, parts.error().message + " (named by " + ManifestPath(dir_, generation) + ")"};
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -111,7 +123,7 @@ Result<std::shared_ptr<const DataDir::Parts>> DataDir::TryOpenParts(std::uint64_
   }
   // A rollover or compaction between reading the manifest and the head would show as
   // samples twice or not at all: what was opened must be what is in force.
-  if (control_->generation() != generation) return Error{Errc::kNotFound, ManifestPath(dir_, generation) + ": replaced"};
+  if (InForce() != generation) return Error{Errc::kNotFound, ManifestPath(dir_, generation) + ": replaced"};
   return std::shared_ptr<const Parts>(std::move(parts));
 }
 

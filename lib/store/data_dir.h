@@ -62,6 +62,7 @@ class DataDir : public QueryableSource {
 
  private:
   DataDir(Io& io, std::string dir) : io_(io), dir_(std::move(dir)) {}
+  std::uint64_t InForce() const;
   Result<std::shared_ptr<const Parts>> TryOpenParts(std::uint64_t generation) REQUIRES(mutex_);
 
   Io& io_;

@@ -56,6 +56,8 @@ void EncodeTileSlot(const ExtentState& s, std::uint32_t entry, char out[kTileSlo
   StoreLe<std::uint32_t>(out + 60, Crc32c(out, 60, entry));
 }
 
+bool BlankTileEntry(const char* entry) { return AllZero(entry, kTileEntryBytes); }
+
 std::optional<ExtentState> DecodeExtentSlot(const char* in, std::uint32_t entry) {
   ExtentState s;
   if (LoadLe<std::uint32_t>(in + 60) != Crc32c(in, 60, entry)) {

@@ -56,6 +56,7 @@ struct TileState {
   std::uint32_t columns = 0;  // columns the newest row had
   std::int64_t min_t = 0, max_t = 0;  // of all samples; min > max: none
 };
+inline constexpr TileState kNoSamples{0, {}, 0, {}, 0, 1, 0};
 struct ExtentState {
   std::uint64_t seq = 0;
   std::uint64_t series_bytes = 0, layouts_bytes = 0, extras_bytes = 0;
@@ -67,9 +68,11 @@ struct ExtentState {
 // `entry` goes into the checksum, so that a slot at a wrong place does not pass.
 void EncodeTileSlot(const TileState& s, std::uint32_t entry, char out[kTileSlotBytes]);
 void EncodeTileSlot(const ExtentState& s, std::uint32_t entry, char out[kTileSlotBytes]);
-// Empty: damaged. A slot of zeros is a state of sequence 0.
+// Empty: damaged. A slot of zeros is a state of sequence 0. An entry that is published
+// has one slot at least that is not zeros: two are damage.
 std::optional<TileState> DecodeTileSlot(const char* in, std::uint32_t entry);
 std::optional<ExtentState> DecodeExtentSlot(const char* in, std::uint32_t entry);
+bool BlankTileEntry(const char* entry);
 
 // ---- Homes ----------------------------------------------------------------
 inline constexpr std::uint32_t kNoLayout = 0xffffffff;

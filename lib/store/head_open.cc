@@ -94,21 +94,22 @@ HeadWriter::HeadWriter(Io& io, std::string dir, std::uint64_t epoch, std::shared
 HeadWriter::~HeadWriter() = default;
 
 Result<std::unique_ptr<HeadWriter>> HeadWriter::Open(Io& io, const std::string& data_dir, std::uint64_t epoch, std::shared_ptr<ControlPage> control,
-                                                     const HeadOptions& options, bool trusted, HeadWriter* previous) {
+                                                     const HeadOptions& options, bool trusted, HeadWriter* previous, std::uint64_t published) {
   auto head = std::unique_ptr<HeadWriter>(new HeadWriter(io, EpochDir(data_dir, epoch), epoch, std::move(control), options));
   head->previous_ = previous;
-  PROM_TRY(head->OpenFiles(trusted));
+  PROM_TRY(head->OpenFiles(trusted, published));
   return head;
 }
 
-Result<void> HeadWriter::OpenFiles(bool trusted) {
+Result<void> HeadWriter::OpenFiles(bool trusted, std::uint64_t published) {
   PROM_TRY(MakeDirs(io_, dir_));
-  bool created = false;
-  PROM_ASSIGN(series_file_, OpenOrCreate(io_, JoinPath(dir_, "series"), kSeriesMagic, &created, &warnings_));
+  bool created = false, new_series = false, new_tiles = false;
+  PROM_ASSIGN(series_file_, OpenOrCreate(io_, JoinPath(dir_, "series"), kSeriesMagic, &new_series, &warnings_));
   PROM_ASSIGN(layouts_file_, OpenOrCreate(io_, JoinPath(dir_, "layouts"), kLayoutsMagic, &created, &warnings_));
   PROM_ASSIGN(homes_file_, OpenOrCreate(io_, JoinPath(dir_, "homes"), kHomesMagic, &created, &warnings_));
   PROM_ASSIGN(homes_more_file_, OpenOrCreate(io_, JoinPath(dir_, "homes_more"), kHomesMoreMagic, &created, &warnings_));
-  PROM_ASSIGN(tiles_file_, OpenOrCreate(io_, JoinPath(dir_, "tiles"), kTilesMagic, &created, &warnings_));
+  PROM_ASSIGN(tiles_file_, OpenOrCreate(io_, JoinPath(dir_, "tiles"), kTilesMagic, &new_tiles, &warnings_));
+  created = created || new_series || new_tiles;
   dir_dirty_ = series_dirty_ = layouts_dirty_ = created;
   if (created) {  // the epoch must be found again before a manifest names it
     PROM_TRY(series_file_->Sync());
@@ -143,31 +144,44 @@ Result<void> HeadWriter::OpenFiles(bool trusted) {
 
   // The extents first: they say how far the definitions are published.
   std::optional<ExtentState> extents;
-  const std::uint64_t committed = control_->committed_seq();
   const bool same_boot = trusted;
-  if (trusted) {
+  const bool fresh = new_series && new_tiles && lowest_log == 0;
+  if (fresh) {
+    extents = ExtentState{};
+  } else if (trusted) {
     char entry[kTileEntryBytes] = {};
     PROM_ASSIGN(const std::size_t n, tiles_file_->ReadAt(TileEntryOffset(kExtentEntry), entry, sizeof entry));
     (void)n;
+    if (BlankTileEntry(entry)) {
+      trusted = false;
+      Warn(dir_ + "/tiles: byte " + std::to_string(TileEntryOffset(kExtentEntry)) + ": the entry of extents is gone");
+    }
     for (int slot = 0; slot < 2; ++slot) {
       const auto s = DecodeExtentSlot(entry + slot * kTileSlotBytes, kExtentEntry);
       if (!s) {
         trusted = false;
         Warn(dir_ + "/tiles: byte " + std::to_string(TileEntryOffset(kExtentEntry)) + ": damaged entry of extents");
-      } else if (s->seq <= committed && (!extents || s->seq >= extents->seq)) {
+      } else if (s->seq <= published && (!extents || s->seq > extents->seq)) {
         extents = *s;
         extent_slot_ = static_cast<std::uint8_t>(slot);
       }
     }
     if (!extents) trusted = false;
   }
-  if (trusted) extents_ = *extents;
+  if (trusted) {
+    extents_ = *extents;
+    table_layouts_ = extents_.layouts;
+  }
   PROM_TRY(LoadSeries(trusted ? std::max<std::uint64_t>(extents_.series_bytes, kFileHeaderSize) : 0));
   PROM_TRY(LoadLayouts(trusted ? std::max<std::uint64_t>(extents_.layouts_bytes, kFileHeaderSize) : 0));
-  if (trusted) {
-    PROM_ASSIGN(trusted, LoadTiles());
+  if (trusted && !fresh) {
+    PROM_ASSIGN(trusted, LoadTiles(published));
   }
-  if (!trusted) PROM_TRY(RebuildTiles(same_boot));
+  if (!trusted) {
+    PROM_TRY(RebuildTiles(same_boot, published));
+  } else if (fresh) {
+    PROM_TRY(StartTable(published));
+  }
   PROM_TRY(RepairHomes());
 
   // Extras: the file the extents name, else the newest.
@@ -310,15 +324,18 @@ Result<void> HeadWriter::RepairHomes() {
   return WriteDefinitions();
 }
 
-Result<bool> HeadWriter::LoadTiles() {
+Result<bool> HeadWriter::LoadTiles(std::uint64_t published) {
   const std::string path = JoinPath(dir_, "tiles");
-  const std::uint64_t committed = control_->committed_seq();
   std::string bytes((kFirstLayoutEntry + layouts_.size()) * kTileEntryBytes, '\0');
   PROM_ASSIGN(const std::size_t n, tiles_file_->ReadAt(TileEntryOffset(0), bytes.data(), bytes.size()));
   (void)n;
   // The newest published state of an entry; slots of a commit nobody saw are wiped.
   const auto newest = [&](std::uint32_t entry, std::uint8_t* newest_slot) -> Result<std::optional<TileState>> {
     std::optional<TileState> best;
+    if (BlankTileEntry(bytes.data() + std::size_t{entry} * kTileEntryBytes)) {
+      Warn(path + ": byte " + std::to_string(TileEntryOffset(entry)) + ": the entry of layout " + std::to_string(static_cast<std::int64_t>(entry) - kFirstLayoutEntry) + " is gone");
+      return std::optional<TileState>();
+    }
     for (std::uint8_t slot = 0; slot < 2; ++slot) {
       const std::uint64_t offset = TileEntryOffset(entry) + slot * kTileSlotBytes;
       const auto s = DecodeTileSlot(bytes.data() + offset - TileEntryOffset(0), entry);
@@ -326,14 +343,14 @@ Result<bool> HeadWriter::LoadTiles() {
         Warn(path + ": byte " + std::to_string(offset) + ": damaged entry of layout " + std::to_string(static_cast<std::int64_t>(entry) - kFirstLayoutEntry));
         return std::optional<TileState>();
       }
-      if (s->seq > committed) {
+      if (s->seq > published) {
         PROM_TRY(tiles_file_->WriteAt(offset, std::string(kTileSlotBytes, '\0')));
-      } else if (!best || s->seq >= best->seq) {
+      } else if (!best || s->seq > best->seq) {
         best = *s;
         *newest_slot = slot;
       }
     }
-    if (!best) best = TileState{0, {}, 0, {}, 0, 1, 0};
+    if (!best) best = kNoSamples;
     return best;
   };
   {
@@ -421,7 +438,7 @@ void HeadWriter::TakeLoose(LooseSample s) {
   pending_loose_.push_back(std::move(s));
 }
 
-Result<void> HeadWriter::RebuildTiles(bool same_boot) {
+Result<void> HeadWriter::RebuildTiles(bool same_boot, std::uint64_t published) {
   pending_loose_.clear();
   loose_last_.clear();
   old_loose_groups_.clear();
@@ -430,7 +447,6 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
   loose_min_ = kMaxTimeMs;
   loose_max_ = kMinTimeMs;
   // Same boot: what was published is all there, and nothing else counts.
-  const std::uint64_t published = control_->committed_seq();
   std::vector<LooseSample> named;
   const KnownRecord known = [&](const RecordView& r) {
     if (r.type == RecordType::kRow) {
@@ -519,7 +535,6 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
   PROM_ASSIGN(const std::size_t have, tiles_file_->ReadAt(TileEntryOffset(0), table.data(), table.size()));
   (void)have;
   const std::string zeros(kTileSlotBytes, '\0');
-  const std::uint64_t committed = control_->committed_seq();
   for (std::uint32_t entry = 0; entry < entries; ++entry) {
     std::uint64_t seqs[2] = {};
     for (std::uint8_t slot = 0; slot < 2; ++slot) {
@@ -530,7 +545,7 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
       if (!holds) continue;
       seqs[slot] = LoadLe<std::uint64_t>(bytes);
       newest = std::max(newest, seqs[slot]);
-      if (seqs[slot] <= committed) continue;
+      if (seqs[slot] <= published) continue;
       seqs[slot] = 0;
       PROM_TRY(tiles_file_->WriteAt(TileEntryOffset(entry) + slot * kTileSlotBytes, zeros));
     }
@@ -550,6 +565,7 @@ Result<void> HeadWriter::RebuildTiles(bool same_boot) {
   PROM_TRY(SealLoose(seq));
   loose_rewrite_ = true;
   extents_ = ExtentState{};
+  table_layouts_ = layout_count();
   auto done = Publish(seq);
   loose_rewrite_ = false;
   if (!done) {

@@ -40,13 +40,17 @@ struct Choice {
 template <typename State, typename Decode>
 Choice<State> Choose(const char* entry, std::uint32_t number, std::uint64_t committed, Decode decode) {
   Choice<State> out;
+  if (BlankTileEntry(entry)) {
+    out.damaged = true;
+    return out;
+  }
   for (int slot = 0; slot < 2; ++slot) {
     const auto s = decode(entry + slot * kTileSlotBytes, number);
     if (!s) {
       out.damaged = true;
     } else if (s->seq > committed) {
       out.ahead = true;
-    } else if (!out.found || s->seq >= out.state.seq) {
+    } else if (!out.found || s->seq > out.state.seq) {
       out.found = true;
       out.state = *s;
     }
@@ -75,19 +79,21 @@ Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
       state.warnings.push_back(files.dir() + "/tiles: byte " + std::to_string(TileEntryOffset(entry)) + ": damaged entry; " + lost);
     };
 
-    // Slots are written whole; the file header alone is what a new epoch has.
-    if (size > kFileHeaderSize && size % kTileSlotBytes != 0)
-      state.warnings.push_back(files.dir() + "/tiles: byte " + std::to_string(size) + ": cut off; newest samples may be missing");
     const auto extents = Choose<ExtentState>(table.data() + kExtentEntry * kTileEntryBytes, kExtentEntry, state.seq, DecodeExtentSlot);
     if ((!extents.found || extents.damaged) && !last_word) continue;
     if (!extents.found && extents.ahead) continue;
-    if (extents.damaged) warn(kExtentEntry, "newest series may be missing");
+    if (extents.damaged) warn(kExtentEntry, extents.found ? "newest series may be missing" : "what is not in blocks yet is missing");
     state.extents = extents.state;
+    // What is published has an entry, whole.
+    if (size < TileEntryOffset(std::uint64_t{kFirstLayoutEntry} + state.extents.layouts)) {
+      if (!last_word) continue;
+      state.warnings.push_back(files.dir() + "/tiles: byte " + std::to_string(size) + ": cut off; newest samples may be missing");
+    }
     const auto loose = Choose<TileState>(table.data() + kLooseEntry * kTileEntryBytes, kLooseEntry, state.seq, DecodeTileSlot);
     if ((!loose.found || loose.damaged) && !last_word) continue;
     if (!loose.found && loose.ahead) continue;
     if (loose.damaged) warn(kLooseEntry, "newest loose samples may be missing");
-    state.loose = loose.found ? loose.state : TileState{0, {}, 0, {}, 0, 1, 0};
+    state.loose = loose.found ? loose.state : kNoSamples;
 
     bool again = false;
     state.layouts.reserve(state.extents.layouts);
@@ -95,13 +101,13 @@ Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
       const std::uint32_t entry = kFirstLayoutEntry + id;
       Choice<TileState> c;
       if (entry < entries) c = Choose<TileState>(table.data() + std::size_t{entry} * kTileEntryBytes, entry, state.seq, DecodeTileSlot);
-      else c.found = true, c.state.min_t = 1;  // no row yet
+      else c.damaged = true;  // cut off
       if ((!c.found && c.ahead) || ((!c.found || c.damaged) && !last_word)) {
         again = true;
         break;
       }
       if (c.damaged) warn(entry, "newest rows may be missing");
-      state.layouts.push_back(c.found ? c.state : TileState{0, {}, 0, {}, 0, 1, 0});
+      state.layouts.push_back(c.found ? c.state : kNoSamples);
     }
     if (again) continue;
 

@@ -617,6 +617,16 @@ Result<void> HeadWriter::Publish(std::uint64_t seq) {
     return tiles_file_->WriteAt(offset, {bytes, kTileSlotBytes});
   };
   const auto all = [&]() -> Result<void> {
+    // What is published has an entry, whole, so that a table that was cut off shows.
+    std::string fresh;
+    for (std::uint32_t id = table_layouts_; id < layout_count(); ++id) {
+      TileState s = kNoSamples;
+      s.seq = seq;
+      EncodeTileSlot(s, kFirstLayoutEntry + id, bytes);
+      fresh.append(bytes, kTileSlotBytes).append(kTileSlotBytes, '\0');
+      written.push_back(TileEntryOffset(kFirstLayoutEntry + id));
+    }
+    if (!fresh.empty()) PROM_TRY(tiles_file_->WriteAt(TileEntryOffset(kFirstLayoutEntry + table_layouts_), fresh));
     for (const Touched& touched : touched_) {
       const Layout& layout = layouts_[touched.layout];
       TileState s;
@@ -659,6 +669,8 @@ Result<void> HeadWriter::Publish(std::uint64_t seq) {
     return done;
   }
   if (written.empty()) return {};  // nothing to see: no new sequence
+  for (; table_layouts_ < layout_count(); ++table_layouts_)
+    if (layouts_[table_layouts_].touched == 0) layouts_[table_layouts_].newest_slot = 0;
   if (loose_changed) loose_slot_ ^= 1;
   if (extents_changed) {
     extents_ = extents;
@@ -670,6 +682,18 @@ Result<void> HeadWriter::Publish(std::uint64_t seq) {
   }
   control_->set_committed_seq(seq);
   return {};
+}
+
+// The entries that a new epoch has before its first batch.
+Result<void> HeadWriter::StartTable(std::uint64_t seq) {
+  TileState loose = kNoSamples;
+  loose.seq = seq;
+  extents_ = Extents(seq);
+  char entries[2 * kTileEntryBytes] = {};
+  EncodeTileSlot(loose, kLooseEntry, entries);
+  EncodeTileSlot(extents_, kExtentEntry, entries + kTileEntryBytes);
+  loose_slot_ = extent_slot_ = 0;
+  return tiles_file_->WriteAt(TileEntryOffset(kLooseEntry), {entries, sizeof entries});
 }
 
 ExtentState HeadWriter::Extents(std::uint64_t seq) const {

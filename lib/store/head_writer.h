@@ -54,9 +54,11 @@ class HeadWriter {
   // last writer, so what the page cache holds is what was written; otherwise the
   // tile table is rebuilt from the log and the groups. `previous`, when given, is
   // the epoch before, whose newest samples still count for order; it must outlive
-  // this object or be taken away with DropPrevious.
+  // this object or be taken away with DropPrevious. `published`: the committed sequence
+  // as the last writer left it; mending one epoch raises the page's own, and what
+  // nobody had seen of the next epoch must not come to count by that.
   static Result<std::unique_ptr<HeadWriter>> Open(Io& io, const std::string& data_dir, std::uint64_t epoch, std::shared_ptr<ControlPage> control,
-                                                  const HeadOptions& options, bool trusted, HeadWriter* previous);
+                                                  const HeadOptions& options, bool trusted, HeadWriter* previous, std::uint64_t published);
   ~HeadWriter();
 
   std::uint64_t epoch() const { return epoch_; }
@@ -170,12 +172,12 @@ class HeadWriter {
   };
 
   HeadWriter(Io& io, std::string dir, std::uint64_t epoch, std::shared_ptr<ControlPage> control, const HeadOptions& options);
-  Result<void> OpenFiles(bool trusted);
+  Result<void> OpenFiles(bool trusted, std::uint64_t published);
   Result<void> LoadSeries(std::uint64_t end);
   Result<void> LoadLayouts(std::uint64_t end);
   Result<void> RepairHomes();
-  Result<bool> LoadTiles();    // false: damaged, rebuild
-  Result<void> RebuildTiles(bool same_boot);
+  Result<bool> LoadTiles(std::uint64_t published);    // false: damaged, rebuild
+  Result<void> RebuildTiles(bool same_boot, std::uint64_t published);
   bool LoadPendingLoose(std::uint32_t count);
   void TakeLoose(LooseSample s);
   void AddHome(std::uint32_t series, std::uint32_t layout, std::uint32_t slot);
@@ -207,6 +209,7 @@ class HeadWriter {
   Result<void> SealLoose(std::uint64_t seq);
   Result<Position> WriteGroup(const std::string& bytes);
   Result<void> Publish(std::uint64_t seq);
+  Result<void> StartTable(std::uint64_t seq);
   Result<void> RepairSlots();
   ExtentState Extents(std::uint64_t seq) const;
 
@@ -255,6 +258,7 @@ class HeadWriter {
   HeadExtras extras_;
   ExtentState extents_;
   std::uint8_t extent_slot_ = 1;
+  std::uint32_t table_layouts_ = 0;  // the first ones, which have an entry in the table
 
   // Of the commit in work.
   std::vector<Touched> touched_;

@@ -110,6 +110,7 @@ Result<void> Writer::OpenEpochs(bool trusted) {
   auto manifest = control_->generation() != 0 ? ReadManifest(io_, dir_, control_->generation()) : Result<Manifest>(Error{Errc::kNotFound, ""});
   if (!manifest && manifest.error().code == Errc::kUnsupported) return std::move(manifest.error());
   manifest_lost_ = !manifest && control_->generation() != 0;
+  if (manifest_lost_ && manifest.error().code == Errc::kNotFound) warnings_.push_back(manifest.error().message + "; samples deleted since the manifest before may show");
   if (!manifest || !trusted) {
     // The page may be older than the newest manifest that reached the disk.
     PROM_ASSIGN(const auto generations, ListManifests(io_, dir_));
@@ -133,14 +134,17 @@ Result<void> Writer::OpenEpochs(bool trusted) {
   if (manifest_.epochs.empty()) {
     const std::uint64_t number = 1;
     PROM_TRY(RemoveTree(io_, EpochDir(dir_, number)));
-    PROM_ASSIGN(head_, HeadWriter::Open(io_, dir_, number, control_, options_.head, true, nullptr));
+    PROM_ASSIGN(head_, HeadWriter::Open(io_, dir_, number, control_, options_.head, true, nullptr, control_->committed_seq()));
     Manifest next = manifest_;
     next.epochs.push_back({number, 0});
     PROM_TRY(PublishManifest(std::move(next)));
   } else {
     HeadWriter* previous = nullptr;
+    const std::uint64_t published = control_->committed_seq();
     for (const ManifestEpoch& epoch : manifest_.epochs) {
-      PROM_ASSIGN(auto opened, HeadWriter::Open(io_, dir_, epoch.number, control_, options_.head, trusted, previous));
+      PROM_ASSIGN(const bool there, io_.Exists(JoinPath(EpochDir(dir_, epoch.number), "series")));
+      if (!there) warnings_.push_back(EpochDir(dir_, epoch.number) + "/series: is not there; samples of this epoch are lost");
+      PROM_ASSIGN(auto opened, HeadWriter::Open(io_, dir_, epoch.number, control_, options_.head, trusted, previous, published));
       std::shared_ptr<HeadWriter> head = std::move(opened);
       for (const std::string& w : head->warnings()) warnings_.push_back(w);
       if (previous != nullptr) head->set_next_seq(previous->next_seq());
@@ -273,7 +277,7 @@ Result<std::uint64_t> Writer::CommitBatch(Appender* appender) {
 Result<void> Writer::RollOver(std::int64_t start_ms) {
   const std::uint64_t number = head_->epoch() + 1;
   PROM_TRY(RemoveTree(io_, EpochDir(dir_, number)));  // of a rollover that did not get far
-  PROM_ASSIGN(auto opened, HeadWriter::Open(io_, dir_, number, control_, options_.head, true, head_.get()));
+  PROM_ASSIGN(auto opened, HeadWriter::Open(io_, dir_, number, control_, options_.head, true, head_.get(), control_->committed_seq()));
   opened->set_next_seq(head_->next_seq());
   opened->set_min_valid(min_valid_);
   opened->CopyMetadata(*head_);
