@@ -95,12 +95,24 @@ Result<void> Writer::Start() {
   // What a killed writer left in the page cache must be on disk before new batches
   // are: after a power cut the log is read in order.
   if (options_.fsync != FsyncMode::kNever || !trusted) PROM_TRY(SyncTo(control_->committed_seq()));
+  // A writer that dies again and again soon after its start must get on with its
+  // epochs all the same: few are left to the background thread, which begins with
+  // them, more are not.
+  std::size_t waiting = 0;
+  {
+    MutexLock lock(mutex_);
+    waiting = closed_.size();
+  }
+  if (waiting > kMaxWaitingEpochs) {
+    MutexLock maintain(maintain_mutex_);
+    if (auto done = CompactClosed(); !done) NoteError(done.error());  // tried again later on
+  }
   if (!options_.background) return {};
   if (options_.fsync == FsyncMode::kInterval)
     sync_thread_ = std::jthread([this](std::stop_token stop) { Repeat(stop, options_.fsync_interval_ms, true, [this] { return Sync(); }); });
-  maintain_thread_ = std::jthread([this](std::stop_token stop) {
+  maintain_thread_ = std::jthread([this, waiting](std::stop_token stop) {
     LowerThreadPriority();
-    Repeat(stop, options_.maintain_interval_ms, false, [this] { return Maintain(); });
+    Repeat(stop, options_.maintain_interval_ms, waiting != 0, [this] { return Maintain(); });
   });
   return {};
 }
@@ -301,6 +313,8 @@ Result<void> Writer::SyncHead(const std::shared_ptr<HeadWriter>& head) {
   head->RunSync(&job);
   MutexLock lock(mutex_);
   ++other_.syncs;
+  // One that has become a block meanwhile is safe there, and its files are gone.
+  if (head != head_ && std::find(closed_.begin(), closed_.end(), head) == closed_.end()) return {};
   if (!job.result) ++other_.failed_syncs;
   auto done = head->FinishSync(&job);
   if (head->broken() && head == head_) {
