@@ -132,6 +132,13 @@ Result<void> HeadWriter::OpenFiles(bool trusted, std::uint64_t published) {
     }
   }
   first_segment_ = lowest_log == 0 ? 1 : lowest_log;
+  for (const auto& [files, magic] : {std::pair{&logs_, kLogMagic}, std::pair{&chunks_, kChunksMagic}}) {
+    for (const auto& [n, file] : *files) {
+      if (file == nullptr) continue;
+      auto sound = CheckFileHeader(file->At(0, kFileHeaderSize), magic, file->path());
+      if (!sound && sound.error().code == Errc::kUnsupported) return sound;
+    }
+  }
 
   // What an earlier process left unsynced is part of the next sync.
   series_dirty_ = layouts_dirty_ = true;

@@ -118,6 +118,7 @@ Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
       if (file == nullptr && !last_word) again = true;
       state.logs.emplace(n, std::move(file));
     }
+    if (auto newer = files.newer_format()) return std::move(*newer);
     if (again) continue;
     files.ForgetLogsBelow(state.extents.first_log);
     if (state.extents.extras != 0) {
@@ -131,6 +132,7 @@ Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
     for (const TileState& s : state.layouts) newest_chunks = std::max(newest_chunks, s.group.file);
     for (std::uint32_t n = 1; n <= newest_chunks && n < 1u << 20; ++n) (void)files.Chunks(n);
 
+    if (auto newer = files.newer_format()) return std::move(*newer);
     SeriesView series = files.Series(state.extents);
     return std::shared_ptr<const HeadSnapshot>(std::make_shared<HeadSnapshotImpl>(impl_->files, std::move(state), std::move(series)));
   }

@@ -38,7 +38,9 @@ class HeadReader {
     std::int64_t min_ms = 0, max_ms = 0;  // what is lost, when known (min <= max)
   };
   // Walks everything: every series, layout, row, group and chunk. Empty: all is well.
-  Result<std::vector<Problem>> Verify();
+  // `samples`, when given, is set to how many samples readers are shown; a series that
+  // has the same time twice, out of order, counts twice.
+  Result<std::vector<Problem>> Verify(std::uint64_t* samples = nullptr);
 
   class Impl;
 

@@ -27,7 +27,7 @@ HeadReader::Problem FromText(const std::string& text) {
 
 }  // namespace
 
-Result<std::vector<HeadReader::Problem>> HeadReader::Verify() {
+Result<std::vector<HeadReader::Problem>> HeadReader::Verify(std::uint64_t* samples_shown) {
   PROM_ASSIGN(const auto snapshot, Snapshot());
   const auto& head = static_cast<const HeadSnapshotImpl&>(*snapshot);
   HeadFiles& files = *impl_->files;
@@ -103,9 +103,24 @@ Result<std::vector<HeadReader::Problem>> HeadReader::Verify() {
     }
     if (!done) add(path, g.at.offset, done.error().message, g.header.min_t, g.header.max_t);
   }
-  for (std::uint32_t id = 0; id < extents.layouts; ++id)
-    for (const std::string& w : head.View(id)->warnings) add_text(w);
+  std::uint64_t shown = head.LooseSamples();
+  for (std::uint32_t id = 0; id < extents.layouts; ++id) {
+    const auto view = head.View(id);
+    for (const std::string& w : view->warnings) add_text(w);
+    for (const GroupList::Item& item : view->sealed->items)
+      for (std::uint32_t slot = 0; slot < item.group.header().columns; ++slot) shown += item.group.CountSamples(slot);
+    for (const RowView& row : view->open) shown += row.value_count;
+  }
   for (const std::string& w : head.LooseWarnings()) add_text(w);
+  // What checksums of records and groups do not cover.
+  const auto header = [&](const MappedFile& file, std::string_view magic) {
+    if (auto sound = CheckFileHeader(file.At(0, kFileHeaderSize), magic, file.path()); !sound) add(file.path(), 0, "damaged file header");
+  };
+  for (const auto& [n, file] : head.state().logs)
+    if (file != nullptr) header(*file, kLogMagic);
+  for (const auto& [n, file] : chunk_files)
+    if (file != nullptr) header(*file, kChunksMagic);
+  if (samples_shown != nullptr) *samples_shown = shown;
   return out;
 }
 

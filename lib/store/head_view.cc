@@ -52,21 +52,30 @@ Result<std::shared_ptr<HeadFiles>> HeadFiles::Open(Io& io, std::string dir) {
   return out;
 }
 
-std::shared_ptr<MappedFile> HeadFiles::Numbered(NumberedFiles* files, std::string_view stem, std::uint32_t n) {
+std::shared_ptr<MappedFile> HeadFiles::Numbered(NumberedFiles* files, std::string_view stem, std::string_view magic, std::uint32_t n) {
   const auto it = files->find(n);
   if (it != files->end()) return it->second;
   auto opened = MappedFile::Open(io_, JoinPath(dir_, std::string(stem) + std::to_string(n)), kSegmentBytes);
   if (!opened) return nullptr;
+  // A damaged header costs nothing, as records and groups have checksums of their own.
+  if (auto sound = CheckFileHeader((*opened)->At(0, kFileHeaderSize), magic, (*opened)->path()); !sound && sound.error().code == Errc::kUnsupported) {
+    newer_format_ = std::move(sound.error());
+    return nullptr;
+  }
   return files->emplace(n, std::move(*opened)).first->second;
 }
 
+std::optional<Error> HeadFiles::newer_format() {
+  MutexLock lock(files_mutex_);
+  return newer_format_;
+}
 std::shared_ptr<MappedFile> HeadFiles::Log(std::uint32_t n) {
   MutexLock lock(files_mutex_);
-  return Numbered(&logs_, "log-", n);
+  return Numbered(&logs_, "log-", kLogMagic, n);
 }
 std::shared_ptr<MappedFile> HeadFiles::Chunks(std::uint32_t n) {
   MutexLock lock(files_mutex_);
-  return Numbered(&chunks_, "chunks-", n);
+  return Numbered(&chunks_, "chunks-", kChunksMagic, n);
 }
 void HeadFiles::ForgetLogsBelow(std::uint32_t n) {
   MutexLock lock(files_mutex_);
@@ -78,7 +87,7 @@ NumberedFiles HeadFiles::AllChunks() {
 }
 std::shared_ptr<MappedFile> HeadFiles::ExtrasFile(std::uint32_t number) {
   MutexLock lock(files_mutex_);
-  auto file = Numbered(&extras_files_, "extras-", number);
+  auto file = Numbered(&extras_files_, "extras-", kExtrasMagic, number);
   extras_files_.erase(extras_files_.begin(), extras_files_.lower_bound(number));
   return file;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -72,7 +73,8 @@ class HeadFiles {
   Io& io() const { return io_; }
   const File& tiles() const { return *tiles_; }
 
-  // Null when there is no such file.
+  // Null when there is no such file, or it is of a newer format: then newer_format() tells.
+  std::optional<Error> newer_format();
   std::shared_ptr<MappedFile> Log(std::uint32_t n);
   std::shared_ptr<MappedFile> Chunks(std::uint32_t n);
   void ForgetLogsBelow(std::uint32_t n);
@@ -99,7 +101,7 @@ class HeadFiles {
 
  private:
   HeadFiles(Io& io, std::string dir) : io_(io), dir_(std::move(dir)) {}
-  std::shared_ptr<MappedFile> Numbered(NumberedFiles* files, std::string_view stem, std::uint32_t n);
+  std::shared_ptr<MappedFile> Numbered(NumberedFiles* files, std::string_view stem, std::string_view magic, std::uint32_t n) REQUIRES(files_mutex_);
   bool InSomeLayout(std::uint32_t series, std::uint64_t layouts_bytes);
   void LoadSegments(std::uint32_t series) REQUIRES(series_mutex_);
 
@@ -109,6 +111,7 @@ class HeadFiles {
   std::shared_ptr<MappedFile> series_, homes_, homes_more_, layouts_;
 
   Mutex files_mutex_;  // taken alone or under one of those below
+  std::optional<Error> newer_format_ GUARDED_BY(files_mutex_);
   NumberedFiles logs_ GUARDED_BY(files_mutex_), chunks_ GUARDED_BY(files_mutex_), extras_files_ GUARDED_BY(files_mutex_);
   Mutex series_mutex_;
   std::vector<IndexSegment> segments_ GUARDED_BY(series_mutex_);

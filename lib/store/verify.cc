@@ -208,7 +208,9 @@ Result<VerifyResult> VerifyDataDir(Io& io, const std::string& dir) {
     }
     ++out.epochs;
     out.series += epoch.snapshot->stats().series;
-    PROM_ASSIGN(auto found, epoch.reader->Verify());
+    std::uint64_t samples = 0;
+    PROM_ASSIGN(auto found, epoch.reader->Verify(&samples));
+    out.samples += samples;
     for (auto& p : found) out.problems.push_back({std::move(p.file), p.offset, std::move(p.what), std::move(p.series), p.min_ms, p.max_ms});
   }
   return out;
