@@ -424,7 +424,8 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
     // One block, unless an import has put much more than a window into the epoch, and
     // not too many when some samples are years away. Those of a clock that runs ahead
     // have a block of their own, so that the others' can be merged and dropped in time.
-    const std::int64_t now_end = std::max(min_t, std::min(max_t, clock_.NowMs() + options_.slack_ms));
+    const std::int64_t ahead = clock_.NowMs() + options_.slack_ms;
+    const std::int64_t now_end = min_t > ahead ? max_t : std::min(max_t, ahead);  // all of it: then it is our clock that is behind
     const auto span = static_cast<std::uint64_t>(now_end) - static_cast<std::uint64_t>(min_t);
     const auto window = static_cast<std::uint64_t>(options_.block_ms);
     std::int64_t width = options_.block_ms;
