@@ -218,7 +218,10 @@ Result<void> Writer::RemoveLeftovers() {
   const auto files = io_.List(dir_);
   if (!files) return {};
   for (const DirEntry& entry : *files) {
-    if (!entry.is_dir && entry.name.starts_with("tombstones-") && entry.name != manifest_.tombstones) (void)io_.Remove(JoinPath(dir_, entry.name));
+    const bool old_tombstones = entry.name.starts_with("tombstones-") && entry.name != manifest_.tombstones;
+    // A killed writer's WriteFileAtomic.
+    const bool half_written = entry.name.starts_with("manifest-") && entry.name.find(".tmp") != std::string::npos;
+    if (!entry.is_dir && (old_tombstones || half_written)) (void)io_.Remove(JoinPath(dir_, entry.name));
   }
   return {};
 }

@@ -23,8 +23,10 @@ BOOST_AUTO_TEST_CASE(leftovers_are_removed_but_not_what_a_lost_manifest_may_name
 
   // An epoch that no manifest names is what a killed writer left.
   REQUIRE_OK(MakeDirs(SystemIo(), dir / "head/00000077"));
+  prom::testing::WriteFile(dir / "manifest-9.tmp123", "half");
   REQUIRE_OK(open("one"));
   BOOST_TEST(!*SystemIo().Exists(dir / "head/00000077"));
+  BOOST_TEST(!*SystemIo().Exists(dir / "manifest-9.tmp123"));
 
   // After a power cut, with a newer manifest that cannot be read, it may be data.
   REQUIRE_OK(MakeDirs(SystemIo(), dir / "head/00000077"));
