@@ -445,6 +445,7 @@ Result<BlockInfo> BlockMaker::Run(const Queryable& source, std::int64_t min_ms, 
   if (!IsUlid(options_.ulid)) return Error{Errc::kInvalid, "not a block name: " + options_.ulid};
   info_.ulid = options_.ulid;
   info_.level = options_.level;
+  PROM_TRY(RemoveTree(io_, tmp_));  // of an attempt that could not even clean up
   PROM_TRY(MakeDirs(io_, tmp_));
   PROM_ASSIGN(chunks_, io_.Open(JoinPath(tmp_, kBlockChunksFile), Io::Mode::kCreateNew));
   buffer_ = FileHeader(kBlockChunksMagic);

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "store/block_part.h"
-#include "store/block_reader.h"
 #include "store/merged.h"
 #include "store/series_filter.h"
 #include "store/tombstones.h"
@@ -31,7 +30,13 @@ const ManifestBlock* Find(const Manifest& m, const std::string& ulid) {
   return it == m.blocks.end() ? nullptr : &*it;
 }
 
-// Slices that hold about 480 samples a series: the widest of block_ms x 2^n that does not exceed it.
+}  // namespace
+
+std::int64_t MaxBlockMs(const CompactOptions& options) {
+  const std::int64_t widest = options.retention_ms > 0 ? std::min(31 * kDayMs, options.retention_ms / 10) : 31 * kDayMs;
+  return std::max(widest, options.block_ms);
+}
+
 std::int64_t SliceWidth(const std::vector<std::shared_ptr<const BlockReader>>& blocks, std::int64_t block_ms) {
   long double samples_per_ms = 0;  // of the average series
   for (const auto& block : blocks) {
@@ -43,13 +48,6 @@ std::int64_t SliceWidth(const std::vector<std::shared_ptr<const BlockReader>>& b
   std::int64_t width = block_ms;
   while (width < 31 * kDayMs && samples_per_ms * static_cast<long double>(2 * width) <= kSamplesPerChunk * 1.1L) width *= 2;
   return width;
-}
-
-}  // namespace
-
-std::int64_t MaxBlockMs(const CompactOptions& options) {
-  const std::int64_t widest = options.retention_ms > 0 ? std::min(31 * kDayMs, options.retention_ms / 10) : 31 * kDayMs;
-  return std::max(widest, options.block_ms);
 }
 
 std::vector<std::string> PlanCompaction(const Manifest& m, const CompactOptions& options) {
@@ -92,6 +90,30 @@ std::vector<std::string> PlanCompaction(const Manifest& m, const CompactOptions&
   return {};
 }
 
+namespace {
+
+// The blocks to merge, oldest first: those made later win. The new block takes the place of
+// the last one, so that it wins and loses against all others as that did; one that lies
+// between two of them, and over the earlier, has to be merged as well.
+std::vector<std::string> InOrder(const Manifest& m, const std::vector<std::string>& ulids) {
+  std::vector<const ManifestBlock*> all;
+  for (const ManifestBlock& b : m.blocks) all.push_back(&b);
+  std::sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->ulid < b->ulid; });
+  std::vector<std::string> out = ulids;
+  std::sort(out.begin(), out.end());
+  const auto chosen = [&](const std::string& ulid) { return std::find(out.begin(), out.end(), ulid) != out.end(); };
+  for (const ManifestBlock* b : all) {
+    if (b->ulid > out.back() || chosen(b->ulid)) continue;
+    const bool over = std::any_of(all.begin(), all.end(), [&](const auto* earlier) {
+      return earlier->ulid < b->ulid && chosen(earlier->ulid) && earlier->min_ms <= b->max_ms && earlier->max_ms >= b->min_ms;
+    });
+    if (over) out.insert(std::lower_bound(out.begin(), out.end(), b->ulid), b->ulid);
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& data_dir, const Manifest& m, const std::vector<std::string>& ulids,
                                        const CompactOptions& options, const ManifestEditor& edit) {
   CompactionResult result;
@@ -105,8 +127,7 @@ Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& 
     source = HideDeleted(std::move(source), OfBlock(tombstones, ulid));
     return options.keep ? KeepSeries(std::move(source), options.keep) : source;
   };
-  std::vector<std::string> ordered = ulids;
-  std::sort(ordered.begin(), ordered.end());  // blocks made later win
+  const std::vector<std::string> ordered = InOrder(m, ulids);
   for (const std::string& ulid : ordered) {
     const ManifestBlock* entry = Find(m, ulid);
     if (entry == nullptr) return Error{Errc::kInvalid, "no block " + ulid + " in the manifest"};
@@ -123,7 +144,9 @@ Result<CompactionResult> CompactBlocks(Io& io, Clock& clock, const std::string& 
   }
   if (readers.size() < (result.unreadable.empty() ? 1u : 2u)) return result;
 
-  write.ulid = NewUlid(clock.NowMs());
+  write.ulid = UlidAfter(write.sources.back());
+  if (Find(m, write.ulid) != nullptr) write.ulid = NewUlid(clock.NowMs());  // nobody makes two in a row but us
+  PROM_TRY(RemoveTree(io, BlockDir(data_dir, write.ulid)));  // of an attempt that could not even clean up
   write.slice_ms = SliceWidth(readers, options.block_ms);
   write.best_compression = true;
   write.sync = options.sync;

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/io.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "store/block_reader.h"
 #include "store/block_writer.h"
 #include "store/manifest.h"
 
@@ -29,6 +31,10 @@ struct CompactOptions {
 
 // The widest block: a tenth of the retention, at most 31 days, as upstream.
 std::int64_t MaxBlockMs(const CompactOptions& options);
+
+// Slices of a block made of these (BlockWriterOptions::slice_ms) that hold about 480
+// samples a series: the widest of block_ms x 2^n that does not exceed it.
+std::int64_t SliceWidth(const std::vector<std::shared_ptr<const BlockReader>>& blocks, std::int64_t block_ms);
 
 // What to merge next, ulids by time; empty: nothing. Blocks that mostly overlap
 // first; else all blocks of an aligned window of 3, 9, 27... times block_ms, once

@@ -22,6 +22,19 @@ bool IsUlid(std::string_view s) {
   return s.size() == 26 && s[0] <= '7' && s.find_first_not_of(kAlphabet) == std::string_view::npos;
 }
 
+std::string UlidAfter(std::string_view ulid) {
+  std::string out(ulid);
+  for (std::size_t i = out.size(); i-- > 0;) {
+    const std::size_t digit = kAlphabet.find(out[i]);
+    if (digit != 31) {
+      out[i] = kAlphabet[digit + 1];
+      break;
+    }
+    out[i] = kAlphabet[0];
+  }
+  return out;
+}
+
 std::int64_t UlidTimeMs(std::string_view s) {
   if (!IsUlid(s)) return 0;
   std::uint64_t time = 0;

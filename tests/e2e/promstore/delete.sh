@@ -74,3 +74,11 @@ expect_code "an empty matcher" 2 promstore delete -d D ''
 expect_code "no directory" 1 promstore delete -d none a
 expect_code "bad id" 2 promstore undelete -d D x
 expect_code "compact nothing" 1 promstore compact -d none
+
+# A block that is written anew for a deletion keeps its place: the import after it still wins.
+printf 'x 1 1600000000000\ny 1 1599990000000\n' | promstore import - -d O 2>/dev/null
+printf 'x 2 1600000000000\n' | promstore import - -d O 2>/dev/null
+promstore delete -d O y >/dev/null
+expect_eq "before" "$(promstore dump -d O)" "x 2 1600000000000"
+expect_code "compact" 0 promstore compact -d O
+expect_eq "the later import still wins" "$(promstore dump -d O)" "x 2 1600000000000"
