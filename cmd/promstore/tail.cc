@@ -18,8 +18,10 @@ constexpr const char* kUsage =
     "  -d, --storage.tsdb.path DIR   data directory (data)\n"
     "  -n, --samples N               so many (10)\n"
     "  -f, --follow                  go on with those that are committed from now on\n"
+    "      --json                    a line of JSON a sample: metric, timestamp in ms, value\n"
     "\n"
-    "  promstore tail -f -d data up | grep ' 0 '\n";
+    "  promstore tail -f -d data up | grep ' 0 '\n"
+    "  promstore tail -f -d data --json up | jq -r 'select(.value == 0).metric.instance'\n";
 
 class Tail : public Command {
  public:
@@ -29,6 +31,7 @@ class Tail : public Command {
     flags.Text("matcher", &matcher_);
     flags.Number("-n,--samples", &samples_, 0, 100'000'000);
     flags.Switch("-f,--follow", &follow_);
+    flags.Switch("--json", &json_);
   }
   int Run() override {
     prom::store::TailOptions options;
@@ -37,6 +40,7 @@ class Tail : public Command {
     options.matchers = std::move(*matchers);
     options.samples = samples_;
     options.follow = follow_;
+    options.json = json_;
     prom::Signals signals;
     std::signal(SIGPIPE, SIG_DFL);  // as any filter: `promstore tail -f | head` ends quietly
     options.wait = [&](int ms) { return signals.Wait(ms) != prom::SignalEvent::kStop; };
@@ -54,7 +58,7 @@ class Tail : public Command {
  private:
   std::string matcher_;
   std::uint64_t samples_ = 10;
-  bool follow_ = false;
+  bool follow_ = false, json_ = false;
 };
 
 }  // namespace

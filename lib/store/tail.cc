@@ -7,12 +7,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/json.h"
+#include "base/number.h"
 #include "exposition/stream_text.h"
 
 namespace prom::store {
 namespace {
 
 constexpr std::int64_t kFirstLookMs = 60'000;
+constexpr std::size_t kWriteBytes = 64u << 10;
 
 struct NewSample {
   std::int64_t t = 0;
@@ -24,7 +27,7 @@ struct NewSample {
 
 class Tailer {
  public:
-  Tailer(DataDir& dir, const TailOptions& options, Clock& clock, const StreamWriteFn& write) : dir_(dir), options_(options), clock_(clock), out_(write) {}
+  Tailer(DataDir& dir, const TailOptions& options, Clock& clock, const StreamWriteFn& write) : dir_(dir), options_(options), clock_(clock), write_(write), out_(write) {}
 
   Result<void> Run() {
     std::uint64_t seen = dir_.control()->committed_seq();
@@ -116,6 +119,7 @@ class Tailer {
 
   Result<void> Print(const Selection& selection, std::vector<NewSample>& found) {
     std::sort(found.begin(), found.end(), Earlier);
+    if (options_.json) return PrintJson(selection, found);
     PROM_TRY(out_.Reset());
     std::vector<bool> defined(selection.size());
     for (const NewSample& s : found) {
@@ -129,9 +133,36 @@ class Tailer {
     return out_.Flush();
   }
 
+  Result<void> PrintJson(const Selection& selection, const std::vector<NewSample>& found) const {
+    std::string out;
+    for (const NewSample& s : found) {
+      JsonWriter json(&out);
+      json.BeginObject().Key("metric").BeginObject();
+      for (const Label l : selection.labels(s.series)) json.Field(l.name, l.value);
+      json.EndObject().Field("timestamp", s.t);
+      if (s.st != 0) json.Field("start_timestamp", s.st);
+      if (s.h != nullptr) {
+        std::string text;
+        AppendHistogramText(&text, *s.h);
+        json.Field("histogram", text);
+      } else if (IsStaleNan(s.v)) {
+        json.Key("value").Null();
+      } else {
+        json.Field("value", s.v);
+      }
+      json.EndObject();
+      out += "\n";
+      if (out.size() < kWriteBytes) continue;
+      PROM_TRY(write_(out));
+      out.clear();
+    }
+    return out.empty() ? Result<void>() : write_(out);
+  }
+
   DataDir& dir_;
   const TailOptions& options_;
   Clock& clock_;
+  const StreamWriteFn& write_;
   StreamTextWriter out_;
   int wait_ms_ = options_.poll_ms;
   std::int64_t start_ms_ = kMinTimeMs;  // newest sample when following began; kMinTimeMs: none
