@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/strings.h"
 #include "store/block_reader.h"
 #include "store/block_selection.h"
 #include "store/block_writer.h"
@@ -66,8 +67,9 @@ class Repairer {
       return {};
     }
     PROM_ASSIGN(access_, WriterAccess::Open(io_, clock_, dir_, {}));
+    PROM_ASSIGN(const bool set_aside, SetTombstonesAside());
     if (!before) {
-      out_->done.push_back(before.error().message + ": made anew");
+      if (!set_aside) out_->done.push_back(before.error().message + ": made anew");
       before = VerifyDataDir(io_, dir_);
       if (!before) return std::move(before.error());
     }
@@ -84,10 +86,33 @@ class Repairer {
     return std::any_of(out_->before.problems.begin(), out_->before.problems.end(), [&](const Problem& p) { return p.file == path || p.file.starts_with(path + "/"); });
   }
 
+  // With deletions that nobody can read nothing may be compacted or rewritten, not even the head.
+  Result<bool> SetTombstonesAside() {
+    PROM_ASSIGN(const auto control, ControlPage::OpenRead(io_, dir_));
+    PROM_ASSIGN(const Manifest m, ReadManifest(io_, dir_, control->generation()));
+    const auto read = ReadTombstones(io_, dir_, m);
+    if (read) return false;
+    if (read.error().code != Errc::kCorrupt && read.error().code != Errc::kNotFound) return read.error();
+    const std::string path = JoinPath(dir_, m.tombstones);
+    const auto text = ReadFile(io_, path);
+    PROM_TRY(access_->SetTombstonesAside(m.tombstones));
+    std::string said = read.error().message + ": deleted samples that have not been compacted show again";
+    if (text) said += "; the original is in " + JoinPath(dir_, "damaged/" + m.tombstones);
+    out_->done.push_back(said);
+    for (const Tombstone& t : GuessTombstones(text ? *text : std::string())) {
+      std::vector<std::string> matchers;
+      for (const Matcher& matcher : t.matchers) matchers.push_back(matcher.ToString());
+      said = path + ": it may have deleted {" + Join(matchers, ",") + "}";
+      if (t.min_ms != kMinTimeMs) said += " from " + FormatTimeRfc3339(t.min_ms);
+      if (t.max_ms != kMaxTimeMs) said += " to " + FormatTimeRfc3339(t.max_ms);
+      out_->done.push_back(said + ": delete it again if so");
+    }
+    return true;
+  }
+
   Result<void> Blocks() {
     PROM_ASSIGN(const auto data, DataDir::Open(io_, dir_));
     PROM_ASSIGN(const auto parts, data->OpenParts());
-    // With damaged tombstones, deleted samples would come back for good.
     PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, parts->manifest));
     std::unique_ptr<Staging> staging;
     for (const auto& block : parts->blocks) {
@@ -106,7 +131,7 @@ class Repairer {
         }
         auto sound = std::make_shared<SoundPart>(block.reader);
         BlockWriterOptions write;
-        write.ulid = NewUlid(clock_.NowMs());
+        write.ulid = UlidAfter(block.entry.ulid);
         write.level = block.entry.level;
         write.sources = {block.entry.ulid};
         write.best_compression = true;

@@ -1,5 +1,6 @@
 // Repair: a data directory without its damage. Blocks that are damaged are written
-// anew from all that is sound in them, an epoch of the head that is becomes a block.
+// anew from all that is sound in them, an epoch of the head that is becomes a block, a file
+// of deletions that is is taken out of force: deleted samples that are still there show again.
 // What was there before stays in DATA/damaged/, so that nothing gets worse; what is lost
 // is what Verify has said. Works through the running writer, or is the writer meanwhile.
 #pragma once

@@ -62,6 +62,8 @@ Result<std::string> Answer(Writer& writer, const JsonValue& request) {
   } else if (what == "undelete") {
     PROM_ASSIGN(const auto id, IntOf(request, "id"));
     PROM_TRY(writer.Undelete(static_cast<std::uint64_t>(id)));
+  } else if (what == "set_tombstones_aside") {
+    PROM_TRY(writer.SetTombstonesAside(std::string(request.StringOr("file", ""))));
   } else if (what == "replace_blocks") {
     BlockSwap swap;
     PROM_ASSIGN(swap.remove, UlidsOf(request, "remove"));
@@ -163,7 +165,7 @@ Result<std::string> WriterAccess::Ask(const std::string& request) {
   }
   ::close(fd);
   if (error != 0) return ErrnoError("ask", socket_path_, error);
-  if (answer.empty()) return Error{Errc::kUnavailable, socket_path_ + ": the writer ended without an answer; what was asked may or may not have been done"};
+  if (answer.empty()) return Error{Errc::kIo, socket_path_ + ": the writer ended without an answer; what was asked may or may not have been done"};
   return answer;
 }
 
@@ -213,6 +215,14 @@ Result<std::uint64_t> WriterAccess::Delete(const std::vector<Matchers>& any_of, 
 Result<void> WriterAccess::Undelete(std::uint64_t id) {
   std::string request;
   JsonWriter(&request).BeginObject().Field("do", "undelete").Field("id", id).EndObject();
+  auto answer = Understood(Ask(request));
+  if (!answer) return std::move(answer.error());
+  return {};
+}
+
+Result<void> WriterAccess::SetTombstonesAside(const std::string& file) {
+  std::string request;
+  JsonWriter(&request).BeginObject().Field("do", "set_tombstones_aside").Field("file", file).EndObject();
   auto answer = Understood(Ask(request));
   if (!answer) return std::move(answer.error());
   return {};

@@ -1,5 +1,5 @@
 // Requests: what other processes ask of the writer of a data directory, prom-data(5)
-// "Requests": delete samples or take that back, exchange blocks, compact. A line of
+// "Requests": delete samples or take that back, exchange blocks, compact, repair. A line of
 // JSON in, a line of JSON out.
 //
 // WriterAccess is for tools: it asks the running writer on DATA/control.sock, or is
@@ -45,6 +45,8 @@ class WriterAccess {
   // The number to undo it by.
   Result<std::uint64_t> Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms);
   Result<void> Undelete(std::uint64_t id);
+  // See Writer.
+  Result<void> SetTombstonesAside(const std::string& file);
   // Makes blocks of what is in the head.
   Result<void> Flush();
   // Flush, deleted samples dropped for good, blocks merged.

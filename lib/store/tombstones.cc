@@ -234,6 +234,14 @@ Result<Tombstones> ParseTombstones(std::string_view text, std::string_view path)
   return out;
 }
 
+Tombstones GuessTombstones(std::string_view text) {
+  Tombstones out;
+  for (const std::string_view line : Split(text, '\n')) {
+    if (auto t = ParseLine(line); t) out.push_back(std::move(*t));
+  }
+  return out;
+}
+
 Result<Tombstones> ReadTombstones(Io& io, std::string_view data_dir, const Manifest& manifest) {
   if (manifest.tombstones.empty()) return Tombstones{};
   const std::string path = JoinPath(data_dir, manifest.tombstones);

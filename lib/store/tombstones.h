@@ -39,6 +39,8 @@ using Tombstones = std::vector<Tombstone>;
 std::string FormatTombstones(const Tombstones& tombstones);
 // kCorrupt with the line; kUnsupported: a newer version.
 Result<Tombstones> ParseTombstones(std::string_view text, std::string_view path);
+// What can be read of a damaged file, line by line: nothing that could be trusted, something to look at.
+Tombstones GuessTombstones(std::string_view text);
 // [["job","=","x"],...], as in the file and in requests.
 void AppendMatchersJson(JsonWriter* json, const Matchers& matchers);
 Result<Matchers> ParseMatchersJson(const JsonValue& list);  // kInvalid: not that, or a bad regex

@@ -108,7 +108,11 @@ class Writer {
   // The number that Undelete takes it back by, as far as it has not been compacted.
   Result<std::uint64_t> Delete(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms);
   Result<void> Undelete(std::uint64_t id);
-  // All of it or nothing. kUnavailable: what was to be replaced, or what is deleted of it, has changed.
+  // Goes on without the deletions in that file, which cannot be read, and keeps it as DATA/damaged/<file>.
+  // kUnavailable: another one is in force.
+  Result<void> SetTombstonesAside(const std::string& file);
+  // All of it or nothing; after nothing the new blocks are in the staging directory again.
+  // kUnavailable: what was to be replaced, or what is deleted of it, has changed.
   Result<void> ReplaceBlocks(const BlockSwap& swap);
   // Drops deleted samples from blocks for good, and merges what is to be merged.
   Result<void> CompactBlocksNow();
@@ -143,6 +147,7 @@ class Writer {
   Result<void> MergeBlocks() REQUIRES(maintain_mutex_);  // writer_blocks.cc
   Result<void> DropOldBlocks() REQUIRES(maintain_mutex_);
   Result<void> ApplyPolicies() REQUIRES(maintain_mutex_);
+  Result<void> KeepDamaged(const std::string& file);
   CompactOptions ForCompaction() const;
   StoreUsage Usage() const;
   // Calls `step` each interval until it is to stop, and notes its errors.

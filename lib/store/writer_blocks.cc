@@ -21,18 +21,50 @@ Result<void> Writer::Undelete(std::uint64_t id) {
   return UndeleteSamples(io_, dir_, id, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); });
 }
 
+// A second name, before the first one goes.
+Result<void> Writer::KeepDamaged(const std::string& file) {
+  const std::string kept = JoinPath(dir_, "damaged/" + file);
+  PROM_TRY(MakeDirs(io_, JoinPath(dir_, "damaged")));
+  PROM_ASSIGN(const bool kept_before, io_.Exists(kept));
+  PROM_ASSIGN(const bool there, io_.Exists(JoinPath(dir_, file)));
+  if (kept_before || !there) return {};
+  return io_.Link(JoinPath(dir_, file), kept);
+}
+
+Result<void> Writer::SetTombstonesAside(const std::string& file) {
+  const std::string path = JoinPath(dir_, file);
+  bool there = false;
+  Result<void> kept;
+  PROM_TRY(EditManifest([&](Manifest* next) {
+    there = next->tombstones == file;
+    if (!there) return false;
+    next->tombstones.clear();
+    kept = KeepDamaged(file);
+    return static_cast<bool>(kept);
+  }));
+  PROM_TRY(std::move(kept));
+  if (!there) return Error{Errc::kUnavailable, path + ": not in force any more; try again"};
+  (void)io_.Remove(path);
+  return {};
+}
+
 Result<void> Writer::ReplaceBlocks(const BlockSwap& swap) {
   std::vector<ManifestBlock> added;
   std::vector<std::string> moved;
-  const auto undo = [&](Error e) {
-    for (const std::string& ulid : moved) (void)RemoveTree(io_, BlockDir(dir_, ulid));
-    return e;
-  };
   if (!swap.add.empty() && (!swap.staging.starts_with("staging/") || !IsUlid(swap.staging.substr(8))))
     return Error{Errc::kInvalid, "not a staging directory: " + swap.staging};
   const std::string staging = JoinPath(dir_, swap.staging);
+  const auto undo = [&](Error e) {
+    // Back to their maker, who may try again.
+    for (const std::string& ulid : moved)
+      if (!io_.Rename(BlockDir(dir_, ulid), BlockDir(staging, ulid))) (void)RemoveTree(io_, BlockDir(dir_, ulid));
+    return e;
+  };
+  const Manifest before = manifest();
   for (const std::string& ulid : swap.add) {
     const std::string from = BlockDir(staging, ulid);
+    if (std::any_of(before.blocks.begin(), before.blocks.end(), [&](const ManifestBlock& b) { return b.ulid == ulid; }))
+      return Error{Errc::kInvalid, "there is a block " + ulid + " already"};
     PROM_ASSIGN(const auto reader, BlockReader::Open(io_, from));
     const BlockHead& head = reader->head();
     ManifestBlock block{ulid, head.min_ms, head.max_ms, head.level, head.samples, reader->file_bytes()};
@@ -43,6 +75,7 @@ Result<void> Writer::ReplaceBlocks(const BlockSwap& swap) {
   }
   if (!added.empty()) PROM_TRY(MakeDirs(io_, JoinPath(dir_, "blocks")));
   for (const std::string& ulid : swap.add) {
+    (void)RemoveTree(io_, BlockDir(dir_, ulid));  // of an exchange that could not even be undone
     if (auto done = io_.Rename(BlockDir(staging, ulid), BlockDir(dir_, ulid)); !done) return undo(std::move(done.error()));
     moved.push_back(ulid);
   }

@@ -36,6 +36,25 @@ for place in "chunks $((size / 2))" "chunks 40" "chunks $((size - 10))" "index 3
 done
 [ $n -ge 3 ] || fail "only $n damages were found"
 
+# Deletions that cannot be read, or are gone: their samples show again, what is sound stays, and it is said.
+for how in flip remove; do
+  rm -rf D; cp -r W D
+  promstore delete -d D 'x{s="1"}' --start 1600000000 --end 1600000100 >/dev/null
+  file=$(cd D && ls tombstones-*)
+  if [ $how = flip ]; then flip "D/$file" 40; else rm "D/$file"; fi
+  expect_code "$how tombstones: verify" 3 promstore verify -d D
+  expect_code "$how tombstones: repair" 0 promstore verify -d D --repair
+  expect_has "$how tombstones: said" "$out" "^repaired: .*D/$file.*: deleted samples that have not been compacted show again"
+  [ $how = remove ] || expect_has "$how tombstones: what it may have been" "$out" "^repaired: D/$file: it may have deleted \\{.*s=\"1\".*\\} from .* to 2020-09-13T12:28:20Z: delete it again if so$"
+  [ $how = remove ] || [ -s "D/damaged/$file" ] || fail "the original is not kept"
+  expect_eq "$how tombstones: all is there" "$(promstore dump -d D | sort)" "$(cat whole.txt)"
+  expect_code "$how tombstones: again" 0 promstore verify -d D --repair
+  expect_has "$how tombstones: again" "$err" 'no damage$'
+  expect_code "$how tombstones: delete" 0 promstore delete -d D 'x{s="1"}'
+  expect_code "$how tombstones: compact" 0 promstore compact -d D
+  expect_eq "$how tombstones: deleted for good" "$(promstore dump -d D 'x{s="1"}')" ""
+done
+
 # Through a running store.
 rm -rf D; cp -r W D
 flip "D/blocks/$block/chunks" $((size / 2))
@@ -44,4 +63,9 @@ wait_for "the store" 5 grep -q '"ready":true' D/run/promstore.json
 expect_code "running: repair" 0 promstore verify -d D --repair --json
 expect_eq "running: json" "$(python3 -c 'import json,sys; j=json.load(sys.stdin); print(len(j["problems"]) > 0, len(j["repaired"]), len(j["left"]))' <<<"$out")" "True 1 0"
 expect_code "running: verify" 0 promstore verify -d D
+promstore delete -d D head >/dev/null
+flip "D/$(cd D && ls tombstones-*)" 40
+expect_code "running: tombstones" 0 promstore verify -d D --repair
+expect_code "running: verify" 0 promstore verify -d D
+expect_code "running: compact" 0 promstore compact -d D
 expect_code "no directory" 1 promstore verify -d none --repair
