@@ -49,6 +49,7 @@ std::unique_ptr<Command> MakeAnalyze();
 std::unique_ptr<Command> MakeDelete();
 std::unique_ptr<Command> MakeUndelete();
 std::unique_ptr<Command> MakeCompact();
+std::unique_ptr<Command> MakeRelabel();
 std::unique_ptr<Command> MakeSnapshot();
 
 // ---- What several commands need ---------------------------------------------

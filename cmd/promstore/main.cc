@@ -27,6 +27,7 @@ constexpr const char* kUsage =
     "  analyze   where series and bytes come from\n"
     "  verify    read everything, report damage\n"
     "  delete    samples, undelete takes that back; compact: for good, and now\n"
+    "  relabel   what is stored: other labels, by rules\n"
     "  snapshot  a copy of one moment, as hard links\n"
     "  -h, --help (also of a command)  --version\n"
     "\n"
@@ -65,7 +66,7 @@ int main(int argc, char** argv) {
     CLI::App* app;
   };
   std::vector<Entry> entries;
-  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeExport, MakeAnalyze, MakeDelete, MakeUndelete, MakeCompact, MakeSnapshot}) {
+  for (const auto make : {MakeServe, MakeAppend, MakeDump, MakeTail, MakeList, MakeInfo, MakeVerify, MakeImport, MakeExport, MakeAnalyze, MakeDelete, MakeUndelete, MakeCompact, MakeRelabel, MakeSnapshot}) {
     auto command = make();
     CLI::App* sub = app.add_subcommand(command->name());
     sub->set_help_flag();
