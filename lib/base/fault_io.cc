@@ -240,6 +240,9 @@ Result<void> FaultIo::PowerCut(std::uint64_t seed) {
   while (changes_.size() > keep) {
     const DirChange c = std::move(changes_.back());
     changes_.pop_back();
+    // Removals of directories are not in the list; undoing what came before them undoes them.
+    if (c.kind == DirChange::Kind::kRename) (void)MakeDirs(inner_, DirName(c.from));
+    if (c.had_old) (void)MakeDirs(inner_, DirName(c.path));
     switch (c.kind) {
       case DirChange::Kind::kCreate: (void)inner_.Remove(c.path); break;
       case DirChange::Kind::kMakeDir: PROM_TRY(RemoveTree(inner_, c.path)); break;

@@ -34,12 +34,13 @@ class SnapshotMaker {
   }
 
  private:
-  // What a killed snapshot left; never something else.
+  // What a killed snapshot left, which began with its lock and control page; never something else.
   Result<void> Clean() {
     PROM_ASSIGN(const bool there, io_.Exists(to_));
     if (!there) return {};
-    PROM_ASSIGN(const bool ours, io_.Exists(JoinPath(to_, "CURRENT")));
-    if (!ours) return Error{Errc::kInvalid, to_ + ": is in the way"};
+    PROM_ASSIGN(const bool begun, io_.Exists(JoinPath(to_, "CURRENT")));
+    PROM_ASSIGN(const auto entries, io_.List(to_));
+    if (!begun && std::any_of(entries.begin(), entries.end(), [](const DirEntry& e) { return e.name != "lock" && !e.name.starts_with("CURRENT"); })) return Error{Errc::kInvalid, to_ + ": is in the way"};
     return RemoveTree(io_, to_);
   }
 

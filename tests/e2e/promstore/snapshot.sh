@@ -35,7 +35,9 @@ expect_code "after a killed one" 0 promstore snapshot S6 -d D
 expect_code "it is there" 2 promstore snapshot S6 -d D
 expect_has "it is there" "$err" '^promstore: S6: exists already'
 mkdir S7.partial
-expect_code "something in the way" 2 promstore snapshot S7 -d D
+expect_code "after one that was killed at once" 0 promstore snapshot S7 -d D
+mkdir S8.partial; touch S8.partial/mine
+expect_code "something in the way" 2 promstore snapshot S8 -d D
 expect_code "no parent" 1 promstore snapshot none/S -d none
 expect_code "no DIR" 2 promstore snapshot -d D
 
