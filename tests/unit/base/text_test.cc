@@ -22,7 +22,14 @@ BOOST_AUTO_TEST_CASE(crc32c_known_values) {
 
 BOOST_AUTO_TEST_CASE(hashes_known_values) {
   BOOST_TEST(XxHash64("") == 0xef46db3751d8e999ull);
+  // The tails of RFC 1321's test suite, and of lengths around a block of 64 bytes.
   BOOST_TEST(Md5Tail64("") == 0xe9800998ecf8427eull);  // md5("") = d41d8cd98f00b204 e9800998ecf8427e
+  BOOST_TEST(Md5Tail64("abc") == 0xd6963f7d28e17f72ull);
+  BOOST_TEST(Md5Tail64("abcdefghijklmnopqrstuvwxyz") == 0x7dfb496cca67e13bull);
+  BOOST_TEST(Md5Tail64("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == 0xa5611c2c9f419d9full);
+  struct Row { std::size_t size; std::uint64_t want; };
+  static const Row kRows[] = {{55, 0xd958a70738aa8f72ull}, {56, 0x62dabcafad6db14bull}, {63, 0x03567bdff99d8981ull}, {64, 0x7947682aeb252456ull}, {65, 0xbdec39795fe00cf6ull}, {119, 0xcfcddc633f12c24full}, {120, 0x2620b64f46e1c5b5ull}, {1000, 0x64b1f64cb10c4b63ull}};
+  for (const Row& row : kRows) BOOST_TEST_CONTEXT(row.size) BOOST_TEST(Md5Tail64(std::string(row.size, 'x')) == row.want);
   BOOST_TEST(Fnv1a64("a") == 0xaf63dc4c8601ec8cull);
 }
 
