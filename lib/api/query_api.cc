@@ -5,7 +5,6 @@
 #include <functional>
 #include <mutex>
 #include <set>
-#include <thread>
 
 #include "api/params.h"
 #include "base/json.h"
@@ -191,15 +190,7 @@ class QueryApi::Impl {
       auto snapshot = source_.Snapshot();
       if (snapshot) {
         promql::QueryControl control;
-        control.canceled = request.canceled && request.canceled->load();
-        // The engine polls a flag of its own; carry the client's over.
-        std::jthread watch([&](std::stop_token stop) {
-          std::mutex m;
-          std::condition_variable_any wake;
-          std::unique_lock lock(m);
-          while (!wake.wait_for(lock, stop, std::chrono::milliseconds(20), [] { return false; }) && !stop.stop_requested())
-            if (request.canceled && request.canceled->load()) control.canceled = true;
-        });
+        control.client_gone = request.canceled;
         result = evaluate(promql::Engine(engine_options), **snapshot, **expr, text, control);
       } else {
         result = Error{Errc::kUnavailable, snapshot.error().message};

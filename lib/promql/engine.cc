@@ -180,7 +180,7 @@ Result<QueryResult> Engine::Run(const Request& request) const {
     result.text = As<StringLiteral>(inner).value;
     return result;
   }
-  if (control.canceled.load()) return Error{Errc::kCanceled, "query was canceled in query execution"};
+  if (control.stopped()) return Error{Errc::kCanceled, "query was canceled in query execution"};
   QueryContext context(options_, storage, control, began + std::chrono::milliseconds(options_.timeout_ms));
   PROM_TRY(context.Check());
   Planner planner(options_, start_ms, end_ms, step_ms);

@@ -40,6 +40,8 @@ struct EngineOptions {
 // What a running query is told from outside and counts for outside. One a query.
 struct QueryControl {
   std::atomic<bool> canceled{false};  // may be set from any thread; the query ends with kCanceled
+  std::shared_ptr<const std::atomic<bool>> client_gone;  // likewise, of whoever asked; may be null
+  bool stopped() const { return canceled.load(std::memory_order_relaxed) || (client_gone != nullptr && client_gone->load(std::memory_order_relaxed)); }
 };
 
 struct QueryStats {

@@ -8,12 +8,13 @@ namespace prom::promql {
 QueryContext::QueryContext(const EngineOptions& options, const Queryable& storage, QueryControl& control,
                            std::chrono::steady_clock::time_point deadline)
     : options_(options), storage_(storage), control_(control), deadline_(deadline) {
-  const unsigned wanted = options.threads > 0 ? static_cast<unsigned>(options.threads) : std::thread::hardware_concurrency();
+  static const unsigned kProcessors = std::thread::hardware_concurrency();  // reads a file of /sys
+  const unsigned wanted = options.threads > 0 ? static_cast<unsigned>(options.threads) : kProcessors;
   threads_ = std::clamp<std::size_t>(wanted, 1, kMaxThreads);
 }
 
 Result<void> QueryContext::Check() {
-  if (control_.canceled.load(std::memory_order_relaxed)) return Error{Errc::kCanceled, "query was canceled in expression evaluation"};
+  if (control_.stopped()) return Error{Errc::kCanceled, "query was canceled in expression evaluation"};
   // The clock is read every eighth time: a series of a short range costs less than reading it.
   if ((checks_.fetch_add(1, std::memory_order_relaxed) & 7) == 0 && std::chrono::steady_clock::now() >= deadline_) {
     return Error{Errc::kTimeout, "query timed out in expression evaluation"};

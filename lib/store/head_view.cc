@@ -198,7 +198,7 @@ SeriesView HeadFiles::Series(const ExtentState& extents) {
   MutexLock lock(series_mutex_);
   SeriesView out;
   const std::uint32_t covered = segments_.empty() ? 0 : segments_.back().end;
-  if (listed_at_ == 0 || (extents.series > covered + kTailBeforeListing && extents.series > listed_at_ + kTailBeforeListing)) LoadSegments(extents.series);
+  if ((listed_at_ == 0 && extents.series != 0) || (extents.series > covered + kTailBeforeListing && extents.series > listed_at_ + kTailBeforeListing)) LoadSegments(extents.series);
   out.segments = segments_;
   out.warnings = index_warnings_;
   const std::uint32_t first = segments_.empty() ? 0 : segments_.back().end;
