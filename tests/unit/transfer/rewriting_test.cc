@@ -77,6 +77,20 @@ Result<void> Access(Io& io, const std::string& dir, const std::function<Result<v
   return access->Close();
 }
 
+Result<RelabelOptions> HostsWithoutPorts(const std::string& dir) {
+  relabel::Config host, drop;
+  host.source_labels = {"host"};
+  host.regex = "(.*):9100";
+  host.target_label = "host";
+  drop.source_labels = {"s"};
+  drop.regex = "8";
+  drop.action = relabel::Action::kDrop;
+  RelabelOptions options;
+  options.data_dir = dir;
+  PROM_ASSIGN(options.job.rules, relabel::CompileAll({host, drop}, relabel::NameScheme::kUtf8));
+  return options;
+}
+
 const Command kCommands[] = {
     {"import", [](Io& io, const std::string& dir) { return Import(io, dir, kNow - 2 * kDay, 7); }},
     {"compact",
@@ -95,16 +109,7 @@ const Command kCommands[] = {
      }},
     {"relabel",
      [](Io& io, const std::string& dir) -> Result<void> {
-       relabel::Config host, drop;
-       host.source_labels = {"host"};
-       host.regex = "(.*):9100";
-       host.target_label = "host";
-       drop.source_labels = {"s"};
-       drop.regex = "8";
-       drop.action = relabel::Action::kDrop;
-       RelabelOptions options;
-       options.data_dir = dir;
-       PROM_ASSIGN(options.job.rules, relabel::CompileAll({host, drop}, relabel::NameScheme::kUtf8));
+       PROM_ASSIGN(const RelabelOptions options, HostsWithoutPorts(dir));
        PROM_TRY(RelabelHistory(io, SystemClock(), options));
        return {};
      }},
@@ -181,6 +186,28 @@ BOOST_AUTO_TEST_CASE(rewriting_calls_fail) {
       }
     }
   }
+}
+
+// The store merges what is being relabelled, and takes samples: the blocks that came in the
+// place of others are relabelled as well.
+BOOST_AUTO_TEST_CASE(rewriting_relabel_beside_a_merge) {
+  Fixture fixture;
+  std::uint64_t calls = 0;
+  const Content after = fixture.After(kCommands[3], &calls);
+  const std::string dir = fixture.Fresh();
+  auto options = HostsWithoutPorts(dir);
+  REQUIRE_OK(options);
+  bool merged = false;
+  options->on_progress = [&](const char* what, std::uint64_t, std::uint64_t) {
+    if (merged || what != std::string("writing")) return;
+    merged = true;
+    REQUIRE_OK(kCommands[1].run(SystemIo(), dir));
+  };
+  const auto summary = RelabelHistory(SystemIo(), SystemClock(), *options);
+  REQUIRE_OK(summary);
+  BOOST_TEST(merged);
+  BOOST_TEST((Read(dir) == after));
+  BOOST_TEST(!std::filesystem::exists(dir + "/staging"));
 }
 
 BOOST_AUTO_TEST_CASE(rewriting_power_cuts) {
