@@ -210,8 +210,7 @@ Result<void> Writer::RemoveLeftovers() {
   if (manifest_lost_) return {};
   // Blocks that no manifest names: a compaction that ended before it was published, or a removal cut short.
   const auto blocks = io_.List(JoinPath(dir_, "blocks"));
-  if (!blocks) return {};
-  for (const DirEntry& entry : *blocks) {
+  for (const DirEntry& entry : blocks ? *blocks : std::vector<DirEntry>()) {
     const bool named = std::any_of(manifest_.blocks.begin(), manifest_.blocks.end(), [&](const ManifestBlock& b) { return b.ulid == entry.name; });
     if (!named && entry.is_dir) PROM_TRY(RemoveTree(io_, BlockDir(dir_, entry.name)));
   }
