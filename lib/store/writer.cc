@@ -105,7 +105,7 @@ Result<void> Writer::Start() {
   }
   if (waiting > kMaxWaitingEpochs) {
     MutexLock maintain(maintain_mutex_);
-    if (auto done = CompactClosed(); !done) NoteError(done.error());  // tried again later on
+    if (auto done = CompactClosed(kMaxWaitingEpochs); !done) NoteError(done.error());  // tried again later on
   }
   if (!options_.background) return {};
   if (options_.fsync == FsyncMode::kInterval)
@@ -399,12 +399,12 @@ Result<void> Writer::BuildIndex() {
   return BuildHeadIndex(io_, EpochDir(dir_, epoch), series);
 }
 
-Result<void> Writer::CompactClosed() {
+Result<void> Writer::CompactClosed(std::size_t leave) {
   while (true) {
     std::shared_ptr<HeadWriter> head;
     {
       MutexLock lock(mutex_);
-      if (closed_.empty()) return {};
+      if (closed_.size() <= leave) return {};
       head = closed_.front();
     }
     auto done = CompactEpoch(head);

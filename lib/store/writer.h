@@ -142,7 +142,7 @@ class Writer {
   Result<void> SyncHead(const std::shared_ptr<HeadWriter>& head);
   Result<void> SyncTo(std::uint64_t seq);
   Result<void> BuildIndex();
-  Result<void> CompactClosed();
+  Result<void> CompactClosed(std::size_t leave = 0);  // the oldest ones, until no more than that are left
   Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head);
   Result<void> MergeBlocks() REQUIRES(maintain_mutex_);  // writer_blocks.cc
   Result<void> DropOldBlocks() REQUIRES(maintain_mutex_);
