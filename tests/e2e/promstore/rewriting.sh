@@ -34,7 +34,9 @@ check() {
   run "$2" "$3" >run.out 2>&1 || fail "$1: again: $(cat run.out)"
   cmp -s <(promstore dump -d "$3") "$2.dump" || fail "$1: again: not as after"
   [ "$2" != snapshot ] || cmp -s <(promstore dump -d "$3.snapshot") W.dump || fail "$1: the snapshot is not what was there"
-  [ ! -e "$3/staging" ] || fail "$1: staging is left"
+  # One that had no lock yet when its maker was killed goes a minute later.
+  left=$(ls "$3/staging" 2>/dev/null | grep -v '[.]new$' || true)
+  [ -z "$left" ] || fail "$1: staging is left: $left"
 }
 promstore dump -d W >W.dump
 for c in import compact delete relabel snapshot; do
