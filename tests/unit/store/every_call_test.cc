@@ -84,7 +84,7 @@ void Check(const std::string& dir, const Lives& lives) {
 
 BOOST_AUTO_TEST_CASE(every_call_fails_once_to_the_end) {
   const char* text = std::getenv("PROMKIT_FAULT_STEP");
-  const int step = text != nullptr ? std::atoi(text) : 23;  // 1: every call
+  const int step = text != nullptr ? std::atoi(text) : 23 * 8 / prom::testing::Rounds(8);  // 1: every call
   std::size_t runs = 0;
   for (const auto fault : {FaultIo::Fault::kIo, FaultIo::Fault::kNoSpace, FaultIo::Fault::kShortWrite}) {
     bool clean = false;
