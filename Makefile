@@ -53,7 +53,7 @@ tsan: deps
 	@ninja -C build/tsan -j$(JOBS) unit_store unit_scrape unit_net unit_discovery
 	@ctest --test-dir build/tsan --output-on-failure -R '^unit_(store|scrape|net|discovery)$$'
 
-# clang's check of the lock annotations.
+# clang's check of the lock annotations: by hand, since it wants clang (scripts/install-deps --with-clang).
 thread-safety: deps
 	@JOBS=$(JOBS) scripts/check-locks
 

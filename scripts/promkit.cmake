@@ -100,6 +100,8 @@ function(prom_tool name)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE promkit_flags ${arg_LINK})
   prom_precompiled(${name} prom_headers)
+  # Flags are read once: CLI11 is much code that need not be fast.
+  set_source_files_properties(main.cc PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1> SKIP_PRECOMPILE_HEADERS ON)
   foreach(used IN LISTS arg_USES)
     target_link_libraries(${name} PRIVATE prom_${used})
   endforeach()
