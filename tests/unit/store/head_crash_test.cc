@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(head_power_cuts) {
 
 // A child appends and tells each acknowledged time through a pipe until it is killed.
 BOOST_AUTO_TEST_CASE(head_kill_9) {
-  const int trials = FromEnv("PROMKIT_KILL_TRIALS", prom::testing::Rounds(20));
+  const int trials = FromEnv("PROMKIT_KILL_TRIALS", 20);
   prom::testing::TempDir dir;
   std::mt19937 random(7);
   std::set<std::int64_t> acknowledged, tried;
