@@ -306,7 +306,7 @@ BOOST_AUTO_TEST_CASE(head_kill_9) {
       }
     }
     ::close(pipe_fds[1]);
-    std::thread killer([&, wait = 2000 + random() % 30'000] {
+    std::thread killer([&, wait = (2000 + random() % 30'000) * (8 / prom::testing::Rounds(8))] {
       ::usleep(wait);
       ::kill(pid, SIGKILL);
     });
