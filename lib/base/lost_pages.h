@@ -33,7 +33,7 @@ std::uint64_t LostPageCount();
 // Whether one of them is in these bytes of a mapping. Costs one load while there are none.
 bool BytesLost(const void* p, std::size_t size);
 inline bool BytesLost(std::string_view bytes) { return BytesLost(bytes.data(), bytes.size()); }
-// kIo: "FILE: byte N: cannot be read from the mapping (...)" for the newest one.
+// kIo: "FILE: byte N: cannot be read; ..." for the newest one.
 Error LostPageError();
 
 }  // namespace prom

@@ -57,7 +57,7 @@ Result<void> Appender::DefineLayout(std::uint32_t id, std::span<const std::uint3
 }
 
 void Appender::Place(Layout* layout, std::span<const std::uint32_t> series, bool extend) {
-  // kNoSlot: a repetition, or over the limit.
+  // kNoSeries: of a repetition, or of what is over the limit.
   const auto store_id = [&](std::uint32_t s) { return s >= kOverLimit ? kNoSeries : series_[s]; };
   std::vector<std::uint32_t> wanted, slots;
   for (const std::uint32_t s : series)

@@ -357,6 +357,14 @@ Result<std::vector<std::pair<std::string, Metadata>>> MergedQueryable::ListMetad
   return std::vector<std::pair<std::string, Metadata>>(all.begin(), all.end());
 }
 
+void SortExemplars(std::vector<Exemplar>* exemplars) {
+  std::stable_sort(exemplars->begin(), exemplars->end(), [](const Exemplar& a, const Exemplar& b) { return a.t_ms < b.t_ms; });
+  const auto same = [](const Exemplar& a, const Exemplar& b) {
+    return a.t_ms == b.t_ms && a.labels == b.labels && std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value);
+  };
+  exemplars->erase(std::unique(exemplars->begin(), exemplars->end(), same), exemplars->end());
+}
+
 Result<std::vector<Queryable::SeriesExemplars>> MergedQueryable::Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const {
   PROM_TRY(RefuseMissing(min_ms, max_ms));
   std::map<Labels, std::vector<Exemplar>> all;
@@ -369,11 +377,7 @@ Result<std::vector<Queryable::SeriesExemplars>> MergedQueryable::Exemplars(const
   }
   std::vector<SeriesExemplars> out;
   for (auto& [labels, exemplars] : all) {
-    std::stable_sort(exemplars.begin(), exemplars.end(), [](const Exemplar& a, const Exemplar& b) { return a.t_ms < b.t_ms; });
-    const auto same = [](const Exemplar& a, const Exemplar& b) {
-      return a.t_ms == b.t_ms && a.labels == b.labels && std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value);
-    };
-    exemplars.erase(std::unique(exemplars.begin(), exemplars.end(), same), exemplars.end());
+    SortExemplars(&exemplars);
     out.push_back({labels, std::move(exemplars)});
   }
   return out;

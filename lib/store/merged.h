@@ -18,6 +18,9 @@ struct MissingPart {
   std::int64_t min_ms = 0, max_ms = 0;
 };
 
+// Exemplars of one series from several places: by time, each once.
+void SortExemplars(std::vector<Exemplar>* exemplars);
+
 class MergedQueryable : public Queryable {
  public:
   // Sources whose TimeRange lies outside of a question are not asked. A source whose

@@ -4,7 +4,6 @@
 #include "transfer/relabel_view.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
 
 #include "store/merged.h"
@@ -22,6 +21,10 @@ struct Entry {
   std::int64_t min_ms = kMinTimeMs, max_ms = kMaxTimeMs;
   bool relabelled = false;
 };
+
+bool Fits(const Matchers& matchers, const Labels& labels) {
+  return std::all_of(matchers.begin(), matchers.end(), [&](const Matcher& m) { return m.Matches(labels.Get(m.name())); });
+}
 
 class Layer : public Queryable, public std::enable_shared_from_this<Layer> {
  public:
@@ -61,7 +64,7 @@ class Layer : public Queryable, public std::enable_shared_from_this<Layer> {
   void Visit(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, Visitor visitor) const {
     for (const Entry& e : entries_) {
       if (e.min_ms > max_ms || e.max_ms < min_ms) continue;
-      if (std::all_of(matchers.begin(), matchers.end(), [&](const Matcher& m) { return m.Matches(e.labels.Get(m.name())); })) visitor(e);
+      if (Fits(matchers, e.labels)) visitor(e);
     }
   }
 
@@ -87,10 +90,6 @@ Result<std::unique_ptr<Selection>> Layer::Select(const Matchers& matchers, std::
   std::vector<const Entry*> found;
   Visit(matchers, min_ms, max_ms, [&](const Entry& e) { found.push_back(&e); });
   return std::unique_ptr<Selection>(new LayerSelection(shared_from_this(), std::move(found)));
-}
-
-bool Fits(const Matchers& matchers, const Labels& labels) {
-  return std::all_of(matchers.begin(), matchers.end(), [&](const Matcher& m) { return m.Matches(labels.Get(m.name())); });
 }
 
 }  // namespace
@@ -190,11 +189,7 @@ Result<std::vector<Queryable::SeriesExemplars>> RelabelView::Exemplars(const std
   for (auto& [labels, exemplars] : all) {
     const Labels& series = labels;  // as a structured binding it could not be captured
     if (std::none_of(any_of.begin(), any_of.end(), [&](const Matchers& matchers) { return Fits(matchers, series); })) continue;
-    std::stable_sort(exemplars.begin(), exemplars.end(), [](const Exemplar& a, const Exemplar& b) { return a.t_ms < b.t_ms; });
-    const auto same = [](const Exemplar& a, const Exemplar& b) {
-      return a.t_ms == b.t_ms && a.labels == b.labels && std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value);
-    };
-    exemplars.erase(std::unique(exemplars.begin(), exemplars.end(), same), exemplars.end());
+    store::SortExemplars(&exemplars);
     out.push_back({labels, std::move(exemplars)});
   }
   return out;

@@ -72,7 +72,7 @@ done
 
 # A full disk, to the last byte.
 mkdir M
-mount -t tmpfs -o size=24m tmpfs M 2>/dev/null || { echo "no tmpfs here: full disks not tried"; exit 0; }
+mount -t tmpfs -o size=24m tmpfs M 2>/dev/null || skip "no tmpfs here: full disks not tried; $killed commands killed and all is well"
 for c in import compact delete relabel snapshot; do
   for free in 0 16 64 128 256; do
     what="$c, $free KiB left"

@@ -57,14 +57,8 @@ void Life(Io& io, const std::string& dir, int first, int batches, Lives* lives) 
 }
 
 void Check(const std::string& dir, const Lives& lives) {
-  auto data = DataDir::Open(SystemIo(), dir);
-  REQUIRE_OK(data);
-  auto snapshot = (*data)->Snapshot();
-  REQUIRE_OK(snapshot);
   Content got;
-  std::vector<std::string> warnings;
-  REQUIRE_OK(ReadAll(**snapshot, &got, &warnings));
-  BOOST_TEST(warnings.empty(), (warnings.empty() ? "" : warnings[0]));
+  ReadSound(dir, &got);
   std::size_t missing = 0, wrong = 0, torn = 0;
   for (std::uint32_t i = 0; i <= kColumns; ++i) {
     const auto& samples = got[Series(i < kColumns ? "m" : "single", i < kColumns ? static_cast<int>(i) : 0).ToString()];

@@ -121,14 +121,9 @@ Want Expected() {
 }
 
 void Check(const std::string& dir) {
-  auto data = DataDir::Open(SystemIo(), dir);
-  REQUIRE_OK(data);
-  auto snapshot = (*data)->Snapshot();
-  REQUIRE_OK(snapshot);
   Content got;
-  std::vector<std::string> warnings;
-  REQUIRE_OK(ReadAll(**snapshot, &got, &warnings));
-  BOOST_TEST(warnings.empty(), (warnings.empty() ? "" : warnings[0]));
+  std::shared_ptr<const Queryable> snapshot;
+  ReadSound(dir, &got, &snapshot);
   const Want want = Expected();
   BOOST_TEST(got.size() == want.samples.size());
   for (const auto& [series, samples] : want.samples) {
@@ -140,18 +135,18 @@ void Check(const std::string& dir) {
     }
   }
   // What is not floats.
-  auto selection = (*snapshot)->Select({Matcher::Equal("__name__", "histogram")}, kMinTimeMs, kMaxTimeMs);
+  auto selection = snapshot->Select({Matcher::Equal("__name__", "histogram")}, kMinTimeMs, kMaxTimeMs);
   REQUIRE_OK(selection);
   SeriesColumns columns;
   REQUIRE_OK((*selection)->Read(0, kMinTimeMs, kMaxTimeMs, &columns));
   BOOST_TEST_REQUIRE(columns.histograms.size() == static_cast<std::size_t>(kRows / 10));
   for (std::size_t k = 0; k < columns.histograms.size(); ++k) BOOST_TEST((*columns.histograms[k].h == HistogramAt(static_cast<int>(k) * 10)), "histogram " << k);
-  selection = (*snapshot)->Select({Matcher::Equal("__name__", "loose")}, TimeAt(600), TimeAt(600));
+  selection = snapshot->Select({Matcher::Equal("__name__", "loose")}, TimeAt(600), TimeAt(600));
   REQUIRE_OK(selection);
   REQUIRE_OK((*selection)->Read(0, TimeAt(600), TimeAt(600), &columns));
   BOOST_TEST_REQUIRE(columns.st.size() == 1u);
   BOOST_TEST(columns.st[0] == TimeAt(0));
-  auto exemplars = (*snapshot)->Exemplars({Matchers{}}, kMinTimeMs, kMaxTimeMs);
+  auto exemplars = snapshot->Exemplars({Matchers{}}, kMinTimeMs, kMaxTimeMs);
   REQUIRE_OK(exemplars);
   BOOST_TEST_REQUIRE(exemplars->size() == 1u);
   BOOST_TEST_REQUIRE((*exemplars)[0].exemplars.size() == 2u);
@@ -160,7 +155,7 @@ void Check(const std::string& dir) {
     BOOST_TEST((*exemplars)[0].exemplars[k].value == SomeExemplars()[k].value);
     BOOST_TEST((*exemplars)[0].exemplars[k].t_ms == SomeExemplars()[k].t_ms);
   }
-  auto metadata = (*snapshot)->ListMetadata();
+  auto metadata = snapshot->ListMetadata();
   REQUIRE_OK(metadata);
   BOOST_TEST_REQUIRE(metadata->size() == 1u);
   BOOST_TEST(((*metadata)[0].second == Metadata{MetricType::kCounter, "what is read for ever", "seconds"}));

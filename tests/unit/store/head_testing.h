@@ -15,6 +15,7 @@
 #include "base/number.h"
 #include "base/time.h"
 #include "model/queryable.h"
+#include "store/data_dir.h"
 #include "store/head_reader.h"
 #include "store/manifest.h"
 #include "store/writer.h"
@@ -96,6 +97,18 @@ inline Content ReadHeads(const std::string& dir, std::vector<std::string>* warni
   if (warnings != nullptr) *warnings = found;
   else BOOST_TEST(found.empty(), (found.empty() ? "" : found[0]));
   return out;
+}
+
+// Everything in a data directory, through a reader that was not there before and has nothing to warn of.
+inline void ReadSound(const std::string& dir, Content* out, std::shared_ptr<const Queryable>* source = nullptr) {
+  auto data = DataDir::Open(SystemIo(), dir);
+  REQUIRE_OK(data);
+  auto snapshot = (*data)->Snapshot();
+  REQUIRE_OK(snapshot);
+  std::vector<std::string> warnings;
+  REQUIRE_OK(ReadAll(**snapshot, out, &warnings));
+  BOOST_TEST(warnings.empty(), (warnings.empty() ? "" : warnings[0]));
+  if (source != nullptr) *source = *snapshot;
 }
 
 }  // namespace prom::store::testing
