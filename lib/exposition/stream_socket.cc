@@ -2,32 +2,19 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/unix_socket.h"
 
 namespace prom {
 
 Result<std::unique_ptr<StreamSocket>> StreamSocket::Connect(const std::string& path, std::int64_t send_timeout_ms) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return Error{Errc::kInvalid, path + ": too long for a socket's name (" + std::to_string(sizeof address.sun_path - 1) + " bytes)"};
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return ErrnoError("socket", path, errno);
-  auto out = std::unique_ptr<StreamSocket>(new StreamSocket(fd, send_timeout_ms));
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    Error e = ErrnoError("connect", path, errno);
-    if (errno == ECONNREFUSED || errno == EAGAIN) e.code = Errc::kUnavailable;
-    return e;
-  }
-  return out;
+  PROM_ASSIGN(const int fd, ConnectUnix(path));
+  return std::unique_ptr<StreamSocket>(new StreamSocket(fd, send_timeout_ms));
 }
 
 StreamSocket::~StreamSocket() { ::close(fd_); }

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "base/ulid.h"
 #include "chunk/block_compress.h"
 #include "chunk/histogram_chunk.h"
 #include "chunk/time_column.h"
@@ -13,7 +14,6 @@
 #include "store/block_format.h"
 #include "store/file_header.h"
 #include "store/index_writer.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include "base/ulid.h"
 #include "store/block_part.h"
 #include "store/merged.h"
 #include "store/series_filter.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -1,16 +1,14 @@
 #include "store/ingest_server.h"
 
 #include <cerrno>
-#include <cstring>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/unix_socket.h"
 #include "store/ingest_sink.h"
 #include "store/stream_intake.h"
 
@@ -106,23 +104,9 @@ Result<std::unique_ptr<IngestServer>> IngestServer::Start(Writer& writer, Clock&
 }
 
 Result<void> IngestServer::Listen() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path_.size() >= sizeof address.sun_path)
-    return Error{Errc::kInvalid, path_ + ": too long for a socket's name (" + std::to_string(sizeof address.sun_path - 1) + " bytes); use a shorter or relative path"};
-  std::memcpy(address.sun_path, path_.data(), path_.size());
   stop_fd_ = ::eventfd(0, EFD_CLOEXEC);
   if (stop_fd_ < 0) return ErrnoError("eventfd", path_, errno);
-  listen_fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (listen_fd_ < 0) return ErrnoError("socket", path_, errno);
-  struct stat st {};
-  if (::lstat(path_.c_str(), &st) == 0) {
-    if (!S_ISSOCK(st.st_mode)) return Error{Errc::kIo, path_ + ": is in the way, not a socket"};
-    if (::unlink(path_.c_str()) != 0) return ErrnoError("unlink", path_, errno);
-  }
-  if (::bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return ErrnoError("bind", path_, errno);
-  if (::chmod(path_.c_str(), 0660) != 0) return ErrnoError("chmod", path_, errno);
-  if (::listen(listen_fd_, 64) != 0) return ErrnoError("listen", path_, errno);
+  PROM_ASSIGN(listen_fd_, ListenUnix(path_, 64));
   return {};
 }
 

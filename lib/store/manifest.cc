@@ -5,7 +5,7 @@
 #include "base/crc32c.h"
 #include "base/number.h"
 #include "base/strings.h"
-#include "store/ulid.h"
+#include "base/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "base/ulid.h"
 #include "store/block_reader.h"
 #include "store/block_selection.h"
 #include "store/block_writer.h"
@@ -12,7 +13,6 @@
 #include "store/requests.h"
 #include "store/staging.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {

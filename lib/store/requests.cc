@@ -2,16 +2,15 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <thread>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/number.h"
+#include "base/ulid.h"
+#include "base/unix_socket.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {
@@ -94,19 +93,6 @@ Result<std::string> Answer(Writer& writer, const JsonValue& request) {
   return out;
 }
 
-// A connection, or an invalid descriptor: nobody listens.
-int Connect(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return -1;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  ::close(fd);
-  return -1;
-}
-
 }  // namespace
 
 std::string HandleRequest(Writer& writer, std::string_view text) {
@@ -128,8 +114,8 @@ Result<std::unique_ptr<WriterAccess>> WriterAccess::Open(Io& io, Clock& clock, c
       return self;
     }
     if (writer.error().code != Errc::kUnavailable) return std::move(writer.error());
-    if (const int fd = Connect(self->socket_path_); fd >= 0) {
-      ::close(fd);
+    if (const auto fd = ConnectUnix(self->socket_path_)) {
+      ::close(*fd);
       return self;
     }
     if (clock.MonotonicNs() >= until_ns) return Error{Errc::kUnavailable, writer.error().message + ", which takes no requests; try again when it has ended"};
@@ -146,8 +132,9 @@ Result<void> WriterAccess::Close() {
 
 Result<std::string> WriterAccess::Ask(const std::string& request) {
   if (writer_ != nullptr) return HandleRequest(*writer_, request);
-  const int fd = Connect(socket_path_);
-  if (fd < 0) return Error{Errc::kUnavailable, socket_path_ + ": the writer has gone away; try again"};
+  const auto connected = ConnectUnix(socket_path_);
+  if (!connected) return Error{Errc::kUnavailable, socket_path_ + ": the writer has gone away; try again"};
+  const int fd = *connected;
   const std::string line = request + "\n";
   std::string answer;
   int error = 0;

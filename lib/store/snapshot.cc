@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/ulid.h"
 #include "store/block_writer.h"
 #include "store/data_dir.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 #include "store/writer.h"
 
 namespace prom::store {

@@ -1,7 +1,7 @@
 #include "store/staging.h"
 
 #include "base/time.h"
-#include "store/ulid.h"
+#include "base/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "base/strings.h"
-#include "store/ulid.h"
+#include "base/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -8,12 +8,13 @@
 #include "base/background.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/ulid.h"
 #include "store/block_writer.h"
 #include "store/head_index.h"
 #include "store/head_reader.h"
 #include "store/staging.h"
+#include "store/sync_pace.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 
@@ -109,10 +110,15 @@ Result<void> Writer::Start() {
   }
   if (!options_.background) return {};
   if (options_.fsync == FsyncMode::kInterval)
-    sync_thread_ = std::jthread([this](std::stop_token stop) { Repeat(stop, options_.fsync_interval_ms, true, [this] { return Sync(); }); });
+    sync_thread_ = std::jthread([this](std::stop_token stop) {
+      SyncPace pace(options_.fsync_interval_ms);
+      Repeat(stop, true, [this] { return Sync(); }, [&](bool, std::int64_t took_ms) { return pace.Pause(took_ms); });
+    });
   maintain_thread_ = std::jthread([this, waiting](std::stop_token stop) {
     LowerThreadPriority();
-    Repeat(stop, options_.maintain_interval_ms, waiting != 0, [this] { return Maintain(); });
+    // From start to start; after a failure the whole interval: a merge that a full disk stopped is not begun again at once.
+    const auto pause = [interval_ms = options_.maintain_interval_ms](bool failed, std::int64_t took_ms) { return failed ? interval_ms : interval_ms - took_ms; };
+    Repeat(stop, waiting != 0, [this] { return Maintain(); }, pause);
   });
   return {};
 }
@@ -483,13 +489,12 @@ void Writer::NoteError(const Error& e) {
   LogError("store", e.message);
 }
 
-template <typename Step>
-void Writer::Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once, Step step) {
+template <typename Step, typename Pause>
+void Writer::Repeat(std::stop_token stop, bool at_once, Step step, Pause pause) {
   Mutex idle;
   std::condition_variable_any wake;
   bool failed = false;
   for (bool first = true; !stop.stop_requested(); first = false) {
-    // From start to start: what came while a sync ran waits for the next one, but not for its duration on top.
     const std::int64_t start_ns = clock_.MonotonicNs();
     if (!first || at_once) {
       const Result<void> done = step();
@@ -502,8 +507,7 @@ void Writer::Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once
       failed = !done;
     }
     std::unique_lock<Mutex> lock(idle);
-    // After a failure the whole interval: a merge that a full disk stopped is not begun again at once.
-    const std::int64_t left_ms = failed ? interval_ms : interval_ms - (clock_.MonotonicNs() - start_ns) / 1'000'000;
+    const std::int64_t left_ms = pause(failed, (clock_.MonotonicNs() - start_ns) / 1'000'000);
     wake.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(left_ms, 1)), [] { return false; });
   }
 }

@@ -150,9 +150,9 @@ class Writer {
   Result<void> KeepDamaged(const std::string& file);
   CompactOptions ForCompaction() const;
   StoreUsage Usage() const;
-  // Calls `step` each interval until it is to stop, and notes its errors.
-  template <typename Step>
-  void Repeat(std::stop_token stop, std::int64_t interval_ms, bool at_once, Step step);
+  // Calls `step` until it is to stop, notes its errors, and waits for pause(failed, ms it took) milliseconds after each.
+  template <typename Step, typename Pause>
+  void Repeat(std::stop_token stop, bool at_once, Step step, Pause pause);
   void NoteError(const Error& e);
 
   Io& io_;

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/ulid.h"
 #include "store/block_reader.h"
 #include "store/compact.h"
 #include "store/head_reader.h"
 #include "store/retention.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 #include "store/writer.h"
 
 namespace prom::store {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/ulid.h"
 #include "store/block_reader.h"
 #include "store/merged.h"
-#include "store/ulid.h"
 
 namespace prom::transfer {
 namespace {
@@ -124,7 +124,7 @@ Result<std::vector<store::BlockInfo>> BlockImport::WriteWindows(const Queryable&
     const bool rest = Span(start, max_ms) <= static_cast<double>(width_ms) || Span(from, max_ms) <= static_cast<double>(width_ms) / 2;
     const std::int64_t to = rest ? max_ms : start + width_ms - 1;
     store::BlockWriterOptions write;
-    write.ulid = store::NewUlid(clock_.NowMs());
+    write.ulid = NewUlid(clock_.NowMs());
     write.slice_ms = slice_ms;
     write.best_compression = best;
     write.canceled = [](void* self) {

@@ -6,13 +6,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/ulid.h"
 #include "store/block_writer.h"
 #include "store/compact.h"
 #include "store/merged.h"
 #include "store/requests.h"
 #include "store/staging.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 
 namespace prom::transfer {
 namespace {
@@ -195,7 +195,7 @@ class Rewriter {
       std::uint64_t done, total;
     } asked{options_, *view, done, total};
     store::BlockWriterOptions write;
-    write.ulid = store::UlidAfter(block.entry.ulid);
+    write.ulid = UlidAfter(block.entry.ulid);
     write.level = block.entry.level;
     write.sources = {block.entry.ulid};
     write.slice_ms = store::SliceWidth({block.reader}, kBlockMs);

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "base/ulid.h"
 
 namespace prom::tsdb {
 namespace {
@@ -24,10 +25,6 @@ std::uint64_t Count(const JsonValue* stats, std::string_view key) {
 }  // namespace
 
 bool BlockMeta::FromOutOfOrder() const { return std::find(hints.begin(), hints.end(), "from-out-of-order") != hints.end(); }
-
-bool IsUlid(std::string_view s) {
-  return s.size() == 26 && s[0] <= '7' && s.find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ") == s.npos;
-}
 
 Result<BlockMeta> ParseBlockMeta(std::string_view json, const std::string& path) {
   auto parsed = ParseJson(json);

@@ -26,7 +26,4 @@ Result<BlockMeta> ParseBlockMeta(std::string_view json, const std::string& path)
 // With a line feed at the end; parents are not written.
 std::string FormatBlockMeta(const BlockMeta& meta);
 
-// A ULID: 26 characters that are safe as a file name.
-bool IsUlid(std::string_view s);
-
 }  // namespace prom::tsdb

@@ -1,11 +1,11 @@
 #include "tsdb/block_writer.h"
 
-#include <sys/random.h>
 
 #include <algorithm>
 #include <set>
 
 #include "base/crc32c.h"
+#include "base/ulid.h"
 #include "tsdb/big_endian.h"
 #include "tsdb/block_meta.h"
 #include "tsdb/chunk.h"
@@ -22,18 +22,6 @@ constexpr std::uint32_t kChunkSamples = 120, kMinHistograms = 10;
 constexpr std::size_t kHistogramBytes = 1024;
 constexpr std::int64_t kMaxBlocks = 1'000'000;
 constexpr std::size_t kProgressSeries = 1000;
-
-std::string NewUlid(std::int64_t now_ms) {
-  static constexpr char kAlphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-  unsigned char random[10] = {};
-  while (::getrandom(random, sizeof random, 0) != sizeof random) {
-  }
-  unsigned __int128 v = static_cast<std::uint64_t>(now_ms) & 0xffffffffffff;
-  for (const unsigned char b : random) v = v << 8 | b;
-  std::string out(26, '0');
-  for (int i = 25; i >= 0; --i, v >>= 5) out[static_cast<std::size_t>(i)] = kAlphabet[static_cast<unsigned>(v) & 31];
-  return out;
-}
 
 std::int64_t FloorTo(std::int64_t t, std::int64_t step) { return t - ((t % step) + step) % step; }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/time.h"
+#include "base/ulid.h"
 #include "tsdb/block.h"
 #include "tsdb/block_meta.h"
 #include "tsdb/head.h"

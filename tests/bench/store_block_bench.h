@@ -17,12 +17,12 @@
 
 #include "base/io.h"
 #include "base/time.h"
+#include "base/ulid.h"
 #include "store/block_reader.h"
 #include "store/block_writer.h"
 #include "store/index_reader.h"
 #include "store/index_writer.h"
 #include "store/merged.h"
-#include "store/ulid.h"
 
 namespace prom::store::block_bench {
 

@@ -4,11 +4,11 @@
 
 #include "../../testing.h"
 #include "base/bytes.h"
+#include "base/ulid.h"
 #include "model_store.h"
 #include "store/block_columns.h"
 #include "store/block_reader.h"
 #include "store/block_writer.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -1,3 +1,4 @@
+#include "base/ulid.h"
 #include "store/compact.h"
 
 #include <boost/test/unit_test.hpp>
@@ -12,7 +13,6 @@
 #include "store/merged.h"
 #include "store/retention.h"
 #include "store/tombstones.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {

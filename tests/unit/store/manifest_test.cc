@@ -1,3 +1,4 @@
+#include "base/ulid.h"
 #include "store/manifest.h"
 
 #include <boost/test/unit_test.hpp>
@@ -5,7 +6,6 @@
 #include "../../testing.h"
 #include "base/crc32c.h"
 #include "base/strings.h"
-#include "store/ulid.h"
 
 namespace prom::store {
 namespace {

@@ -1,8 +1,8 @@
-#include "store/ulid.h"
+#include "base/ulid.h"
 
 #include <random>
 
-namespace prom::store {
+namespace prom {
 namespace {
 
 constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -42,4 +42,4 @@ std::int64_t UlidTimeMs(std::string_view s) {
   return static_cast<std::int64_t>(time);
 }
 
-}  // namespace prom::store
+}  // namespace prom

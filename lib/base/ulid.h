@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace prom::store {
+namespace prom {
 
 // Thread-safe; random bits come from the kernel, so two processes never make the same.
 std::string NewUlid(std::int64_t now_ms);
@@ -18,4 +18,4 @@ std::string UlidAfter(std::string_view ulid);
 // The time in it, ms; 0 when it is not a ULID.
 std::int64_t UlidTimeMs(std::string_view s);
 
-}  // namespace prom::store
+}  // namespace prom
