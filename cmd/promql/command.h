@@ -40,6 +40,7 @@ int RunLabels(const Options& o);
 int RunValues(const Options& o);
 int RunSeries(const Options& o);
 int RunMetrics(const Options& o);
+int RunBuckets(const Options& o);
 int RunFormat(const Options& o);
 int RunCheck(const Options& o);
 int RunExplain(const Options& o);

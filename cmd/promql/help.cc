@@ -16,6 +16,7 @@ constexpr Help kHelp[] = {
      "\n"
      "  query EXPR         the same as without a command, for expressions named like one\n"
      "  labels | values NAME | series | metrics    what there is [MATCHER...]\n"
+     "  buckets MATCHER... how many buckets of histograms are in use\n"
      "  fmt | check        lay out, or look for mistakes in, expressions\n"
      "  explain            the plan of a query; --analyze: what it costs\n"
      "  test FILE...       run PromQL test scripts\n"
@@ -89,6 +90,14 @@ constexpr Help kHelp[] = {
      "\n"
      "  promql metrics -d data\n"
      "  promql metrics -d data -o tsv '{job=\"node\"}' | sort -t '\t' -k 3 -nr | head\n"},
+    {"buckets",
+     "usage: promql buckets -d DATA|--url URL [--start T] [--end T] [-o table|tsv|json] MATCHER...\n"
+     "\n"
+     "How many buckets of each histogram, classic or native, were not empty at a time: least, average and most\n"
+     "between --start (an hour before the end) and --end (now), and how many there are.\n"
+     "\n"
+     "  promql buckets -d data request_duration_seconds_bucket\n"
+     "  promql buckets -d data --start=-1d '{__name__=~\".+_bucket\",job=\"api\"}'\n"},
     {"fmt",
      "usage: promql fmt [EXPR...] [-f FILE...]\n"
      "\n"

@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"values", RunValues, "data url http.config.file start end output"},
     {"series", RunSeries, "data url http.config.file start end output"},
     {"metrics", RunMetrics, "data url http.config.file start end output color"},
+    {"buckets", RunBuckets, "data url http.config.file start end output color"},
     {"fmt", RunFormat, "file set delete"},
     {"check", RunCheck, "data url http.config.file file json"},
     {"explain", RunExplain, "data time start end step output json analyze"},

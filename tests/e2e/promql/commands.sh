@@ -77,3 +77,21 @@ expect_code "colour when asked for" 0 promql -d "$DATA" -o graph --color=always 
 expect_has "colour when asked for" "$out" $'\x1b\\[36m'
 expect_code "no colour in a pipe" 0 promql -d "$DATA" -o graph --start "$T0" --end "$END" up
 case $out in *$'\x1b'*) fail "escape sequences in a pipe" ;; esac
+
+# Buckets in use: of the four two hold something at first, all at last.
+for t in 1767225600 1767225615; do
+  [ $t = 1767225600 ] && counts="0 2 2 5" || counts="1 3 4 9"
+  set -- $counts
+  for le in 0.5 2 10 +Inf; do printf 'took_seconds_bucket{job="api",le="%s"} %s %s000\n' "$le" "$1" "$t"; shift; done
+done | promstore append -d "$DATA"
+expect_code "buckets" 0 promql buckets -d "$DATA" --end "$END" took_seconds_bucket
+expect_eq "buckets" "$out" "$(printf 'histogram\tkind\tmin\tavg\tmax\tbuckets\ntook_seconds_bucket{job="api"}\tclassic\t2\t3.000\t4\t4')"
+expect_code "buckets as json" 0 promql buckets -d "$DATA" --start 1767225610 --end "$END" -o json took_seconds_bucket
+expect_eq "buckets as json" "$out" '[{"series":"took_seconds_bucket{job=\"api\"}","kind":"classic","samples":1,"min":4,"avg":4,"max":4,"buckets":4}]'
+expect_code "buckets as a table" 0 promql buckets -d "$DATA" --end "$END" -o table took_seconds_bucket
+expect_has "buckets as a table" "$out" '^all 1 +classic +2 +3.000 +4 +4$'
+expect_code "buckets of none" 0 promql buckets -d "$DATA" --end "$END" -o table up
+expect_has "buckets of none" "$err" 'no histogram'
+expect_code "buckets wants a matcher" 2 promql buckets -d "$DATA"
+expect_code "buckets wants a selector" 2 promql buckets -d "$DATA" 'sum(up)'
+expect_has "buckets wants a selector" "$err" '^promql: "sum\(up\)": '
