@@ -18,7 +18,7 @@
 using namespace prom;
 
 BOOST_AUTO_TEST_CASE(golden_chunks_decode) {
-  const std::string path = std::string(PROMKIT_SOURCE_DIR) + "/tests/unit/chunk/golden_v1.bin";
+  const std::string path = PROMKIT_SOURCE_DIR "/tests/unit/chunk/golden_v1.bin";
   if (std::getenv("PROMKIT_WRITE_GOLDEN") != nullptr) {
     std::string file;
     for (const auto& [name, v] : chunk::testing::EdgeColumns()) {

@@ -25,7 +25,7 @@ std::string FromHex(const std::string& hex) {
 
 // All hex lines of the page, so that an example cannot change there alone.
 bool OnPage(const std::string& hex) {
-  static const std::string page = prom::testing::ReadFile(std::string(PROMKIT_SOURCE_DIR) + "/man/man5/prom-chunk.5");
+  static const std::string page = prom::testing::ReadFile(PROMKIT_SOURCE_DIR "/man/man5/prom-chunk.5");
   return page.find(".Dl " + hex + "\n") != std::string::npos;
 }
 

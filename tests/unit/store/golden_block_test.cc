@@ -72,7 +72,7 @@ ModelStore Golden() {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(golden_block) {
-  const std::string dir = std::string(PROMKIT_SOURCE_DIR) + "/tests/unit/store/golden_v1";
+  const std::string dir = PROMKIT_SOURCE_DIR "/tests/unit/store/golden_v1";
   const ModelStore want = Golden();
   if (std::getenv("PROMKIT_WRITE_GOLDEN") != nullptr) {
     std::filesystem::remove_all(dir);

@@ -11,7 +11,7 @@ namespace prom::store {
 namespace {
 // The hex block behind "Example" in the page.
 std::string ExampleOfPage() {
-  const std::string page = prom::testing::ReadFile(std::string(PROMKIT_SOURCE_DIR) + "/man/man5/prom-data.5");
+  const std::string page = prom::testing::ReadFile(PROMKIT_SOURCE_DIR "/man/man5/prom-data.5");
   const std::size_t begin = page.find(".Bd -literal", page.find(".Em Example"));
   std::istringstream lines(page.substr(page.find('\n', begin) + 1, page.find(".Ed", begin) - page.find('\n', begin) - 1));
   std::string out, byte;

@@ -38,7 +38,7 @@ std::string DumpAfter(const std::string& page, const std::string& title) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(man_page_block) {
-  const std::string page = prom::testing::ReadFile(std::string(PROMKIT_SOURCE_DIR) + "/man/man5/prom-block.5");
+  const std::string page = prom::testing::ReadFile(PROMKIT_SOURCE_DIR "/man/man5/prom-block.5");
   const std::string chunks = DumpAfter(page, ".Pa chunks :"), index = DumpAfter(page, ".Pa index ,\nsections by their numbers");
 
   prom::testing::TempDir dir;
