@@ -103,6 +103,21 @@ void CheckContent(const Content& got, const std::set<std::int64_t>& acknowledged
   BOOST_TEST(torn == 0u);
 }
 
+// A head of so many batches, a second apart; what is in it.
+Content Fill(const std::string& dir, int batches) {
+  Content want;
+  FixedClock clock;
+  auto writer = Writer::Open(SystemIo(), clock, dir, Small());
+  REQUIRE_OK(writer);
+  auto a = (*writer)->NewAppender();
+  REQUIRE_OK(DefineAll(*a));
+  for (int r = 0; r < batches; ++r) {
+    REQUIRE_OK(AppendBatch(*a, kT0 + r * 1000));
+    Want(&want, kT0 + r * 1000);
+  }
+  return want;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(head_every_call_fails_once) {
@@ -350,19 +365,8 @@ std::vector<std::string> FilesOf(const std::string& dir) {
 // One flipped bit anywhere: every value that is still there is right, and what is missing has been told.
 BOOST_AUTO_TEST_CASE(head_flipped_bits) {
   prom::testing::TempDir dir;
-  Content want;
-  {
-    FixedClock clock;
-    auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
-    REQUIRE_OK(writer);
-    auto a = (*writer)->NewAppender();
-    REQUIRE_OK(DefineAll(*a));
-    for (int r = 0; r < 75; ++r) {
-      REQUIRE_OK(AppendBatch(*a, kT0 + r * 1000));
-      Want(&want, kT0 + r * 1000);
-    }
-    BOOST_TEST((ReadHeads(dir.path()) == want));
-  }
+  Content want = Fill(dir.path(), 75);
+  BOOST_TEST((ReadHeads(dir.path()) == want));
   std::mt19937_64 random(11);
   const int flips = FromEnv("PROMKIT_FLIPS", 1);  // a file of n bytes gets n * flips / 64
   int silent = 0, wrong = 0, told = 0, trials = 0, refused = 0;
@@ -419,18 +423,7 @@ BOOST_AUTO_TEST_CASE(head_flipped_bits) {
 // The writer opens what is damaged, says so, and goes on.
 BOOST_AUTO_TEST_CASE(head_writer_opens_damaged_files) {
   prom::testing::TempDir dir;
-  Content want;
-  {
-    FixedClock clock;
-    auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
-    REQUIRE_OK(writer);
-    auto a = (*writer)->NewAppender();
-    REQUIRE_OK(DefineAll(*a));
-    for (int r = 0; r < 75; ++r) {
-      REQUIRE_OK(AppendBatch(*a, kT0 + r * 1000));
-      Want(&want, kT0 + r * 1000);
-    }
-  }
+  Content want = Fill(dir.path(), 75);
   std::mt19937_64 random(5);
   for (const std::string& path : FilesOf(dir.path())) {
     const std::size_t size = Bytes(path).size();
@@ -480,15 +473,7 @@ BOOST_AUTO_TEST_CASE(head_writer_repairs_file_headers) {
       BOOST_TEST_CONTEXT(name << " byte " << at) {
         prom::testing::TempDir dir;
         FixedClock clock;
-        Content want;
-        {
-          auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
-          REQUIRE_OK(writer);
-          auto a = (*writer)->NewAppender();
-          REQUIRE_OK(DefineAll(*a));
-          REQUIRE_OK(AppendBatch(*a, kT0));
-          Want(&want, kT0);
-        }
+        const Content want = Fill(dir.path(), 1);
         const std::string path = EpochDir(dir.path(), 1) + "/" + name;
         std::string bytes = Bytes(path);
         if (at == 99) bytes.replace(0, 16, "another file....");
@@ -511,18 +496,7 @@ BOOST_AUTO_TEST_CASE(head_writer_repairs_file_headers) {
 // What is cut off behind the header is found elsewhere or told to whoever reads.
 BOOST_AUTO_TEST_CASE(head_readers_tell_of_cut_files) {
   prom::testing::TempDir dir;
-  Content want;
-  {
-    FixedClock clock;
-    auto writer = Writer::Open(SystemIo(), clock, dir.path(), Small());
-    REQUIRE_OK(writer);
-    auto a = (*writer)->NewAppender();
-    REQUIRE_OK(DefineAll(*a));
-    for (int r = 0; r < 20; ++r) {
-      REQUIRE_OK(AppendBatch(*a, kT0 + r * 1000));
-      Want(&want, kT0 + r * 1000);
-    }
-  }
+  const Content want = Fill(dir.path(), 20);
   std::size_t all = 0;
   for (const auto& [series, samples] : want) all += samples.size();
   for (const char* name : {"series", "homes", "tiles"}) {
