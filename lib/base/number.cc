@@ -81,54 +81,57 @@ char* WriteSpecial(char* out, double v) {
   return nullptr;
 }
 
-// Integers of moderate size are the most common values by far; charconv's
-// integer path is several times faster than the shortest-float search.
+// Integers of moderate size are the most common values by far: no search for the shortest text.
 char* WriteSmallInteger(char* out, double v) {
   if (!(v > -1e15 && v < 1e15)) return nullptr;
   const auto i = static_cast<std::int64_t>(v);
   if (static_cast<double>(i) != v || (i == 0 && std::signbit(v))) return nullptr;
-  return std::to_chars(out, out + 24, i).ptr;
+  if (i < 0) *out++ = '-';
+  return WriteDigits(out, static_cast<std::uint64_t>(i < 0 ? -i : i));
 }
 
-// Up to three, then up to six decimals, if that is the number: i / 10^k is rounded correctly, so a
-// quotient equal to v means that the text reads back as v; and no two numbers of up to 15 digits
-// are the same double, so there is no shorter text. Null when v is not of that kind.
+// Up to kDigits decimals, if that is the number: i / 10^k is rounded correctly, so a quotient
+// equal to v means that the text reads back as v; and no two numbers of up to 15 digits are the
+// same double, so there is no shorter text. Null when v is not of that kind. v > 0.
 template <std::int64_t kScale, int kDigits>
 char* WriteDecimals(char* out, double v) {
-  const double a = std::fabs(v);
-  if (!(a < 1e15 / kScale) || a == 0) return nullptr;
-  const double scaled = a * kScale;
+  const double scaled = v * kScale;
   const auto i = static_cast<std::int64_t>(scaled + 0.5);
   // Most numbers are refused by the first test, which is cheaper than a division.
-  if (std::fabs(scaled - static_cast<double>(i)) > scaled * 0x1p-51 || static_cast<double>(i) / kScale != a || i >= 1'000'000'000'000'000) return nullptr;
-  if (v < 0) *out++ = '-';
-  out = std::to_chars(out, out + 24, i / kScale).ptr;
-  std::int64_t fraction = i % kScale;
+  if (std::fabs(scaled - static_cast<double>(i)) > scaled * 0x1p-51 || static_cast<double>(i) / kScale != v || i >= 1'000'000'000'000'000) return nullptr;
+  out = WriteDigits(out, static_cast<std::uint64_t>(i / kScale));
+  const auto fraction = static_cast<std::uint32_t>(i % kScale);
   if (fraction == 0) return out;
   *out = '.';
-  for (int d = kDigits; d > 0; --d, fraction /= 10) out[d] = static_cast<char>('0' + fraction % 10);
-  out += kDigits;
-  while (*out == '0') --out;
-  return out + 1;
+  return WriteTrimmed(out + 1, fraction, kDigits);
 }
 
 char* WriteFixed(char* out, double v) {
-  if (char* end = WriteDecimals<1000, 3>(out, v)) return end;
-  if (char* end = WriteDecimals<1'000'000, 6>(out, v)) return end;
   if (std::signbit(v)) *out++ = '-';
   if (v == 0) return Put(out, "0");
-  const ShortestDecimal d = ToShortest(std::fabs(v));
-  char text[32];
-  const int size = static_cast<int>(WriteDigits(text, d.digits) - text);
-  const int whole = size + d.exponent;  // digits before the point
-  if (d.exponent >= 0) return std::fill_n(Put(out, {text, static_cast<std::size_t>(size)}), d.exponent, '0');
-  if (whole <= 0) {
-    out = std::fill_n(Put(out, "0."), -whole, '0');
-    return Put(out, {text, static_cast<std::size_t>(size)});
+  v = std::fabs(v);
+  // What has three decimals has six.
+  if (v < 1e9) {
+    if (char* end = WriteDecimals<1'000'000, 6>(out, v)) return end;
+  } else if (v < 1e12) {
+    if (char* end = WriteDecimals<1000, 3>(out, v)) return end;
   }
-  out = Put(out, {text, static_cast<std::size_t>(whole)});
+  const ShortestDecimal d = ToShortest(v);
+  if (d.exponent >= 0) return std::fill_n(WriteDigits(out, d.digits), d.exponent, '0');
+  if (v >= 1e-6 && v < 1e15) {
+    // Whole numbers are doubles themselves, so none lies between v and its decimal.
+    const auto whole = static_cast<std::uint64_t>(v);
+    out = WriteDigits(out, whole);
+    *out++ = '.';
+    return WritePadded(out, whole == 0 ? d.digits : d.digits - whole * PowerOfTen(-d.exponent), -d.exponent);
+  }
+  char text[24];
+  const int size = static_cast<int>(WriteDigits(text, d.digits) - text);
+  const int before = size + d.exponent;  // digits before the point
+  if (before <= 0) return Put(std::fill_n(Put(out, "0."), -before, '0'), {text, static_cast<std::size_t>(size)});
+  out = Put(out, {text, static_cast<std::size_t>(before)});
   *out++ = '.';
-  return Put(out, {text + whole, static_cast<std::size_t>(size - whole)});
+  return Put(out, {text + before, static_cast<std::size_t>(size - before)});
 }
 
 // d.ddde±XX with at least two exponent digits: charconv writes it as Go does.
@@ -180,7 +183,7 @@ char* WriteMillisAsSeconds(char* out, std::int64_t ms) {
     *out++ = '-';
     magnitude = 0 - magnitude;
   }
-  out = std::to_chars(out, out + 24, magnitude / 1000).ptr;
+  out = WriteDigits(out, magnitude / 1000);
   const auto fraction = static_cast<unsigned>(magnitude % 1000);
   if (fraction != 0) {
     *out++ = '.';

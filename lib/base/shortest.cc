@@ -6,6 +6,7 @@
 // as 617 constants in the source.
 #include "base/shortest.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -108,22 +109,20 @@ ShortestDecimal ToShortest(double v) {
   const std::uint64_t value = RoundToOdd(power, (4 * c) << h);
   const std::uint64_t upper = RoundToOdd(power, (4 * c + 2) << h) - ends_excluded;
 
-  const std::uint64_t s = value / 4;
-  if (s >= 10) {
-    const std::uint64_t tenth = s / 10;
-    const bool down = lower <= 40 * tenth, up = 40 * tenth + 40 <= upper;
-    if (down != up) return WithoutZeros({tenth + up, k + 1});
-  }
-  const bool down = lower <= 4 * s, up = 4 * s + 4 <= upper;
-  if (down != up) return WithoutZeros({s + up, k});
-  const std::uint64_t middle = 4 * s + 2;
-  return WithoutZeros({s + (value > middle || (value == middle && (s & 1) != 0)), k});
+  // Which of the candidates it will be is as good as random: no branch, which would be guessed wrong half the time.
+  const std::uint64_t s = value / 4, tenth = s / 10, middle = 4 * s + 2;
+  const std::uint64_t tenth_down = lower <= 40 * tenth, tenth_up = 40 * tenth + 40 <= upper;
+  const std::uint64_t down = lower <= 4 * s, up = 4 * s + 4 <= upper;
+  const std::uint64_t nearest_up = static_cast<std::uint64_t>(value > middle) | (static_cast<std::uint64_t>(value == middle) & s & 1);
+  const std::uint64_t one = down ^ up, shorter = static_cast<std::uint64_t>(s >= 10) & (tenth_down ^ tenth_up);
+  const std::uint64_t full = s + ((one & up) | (~one & nearest_up));
+  return WithoutZeros({full ^ ((full ^ (tenth + tenth_up)) & (0 - shorter)), k + static_cast<int>(shorter)});
 }
 
 namespace {
 
 // Eight digits of n < 10^8, the first in the lowest byte: halves, quarters and eighths side by side in one word.
-std::uint64_t EightDigits(std::uint32_t n) {
+inline std::uint64_t EightDigits(std::uint32_t n) {
   std::uint64_t v = n / 10'000 | static_cast<std::uint64_t>(n % 10'000) << 32;
   std::uint64_t high = (v * 10'486 >> 20) & 0x0000007f0000007f;  // by 100
   v = high | (v - 100 * high) << 16;
@@ -133,16 +132,26 @@ std::uint64_t EightDigits(std::uint32_t n) {
 
 constexpr std::uint64_t kZeros = 0x3030303030303030;
 
+constexpr std::uint64_t kEight = 100'000'000;  // what has one digit more than eight
+
 char* WriteEight(char* out, std::uint32_t n) {
   const std::uint64_t text = EightDigits(n) | kZeros;
   std::memcpy(out, &text, 8);
   return out + 8;
 }
 
+char* WriteSixteen(char* out, std::uint64_t n) {
+  return WriteEight(WriteEight(out, static_cast<std::uint32_t>(n / kEight)), static_cast<std::uint32_t>(n % kEight));
+}
+
 // Without leading zeros; n < 10^8. Eight bytes are written whatever n is.
 char* WriteShort(char* out, std::uint32_t n) {
+  if (n < 10) {
+    *out = static_cast<char>('0' + n);
+    return out + 1;
+  }
   const std::uint64_t digits = EightDigits(n);
-  const int zeros = n == 0 ? 7 : std::countr_zero(digits) / 8;
+  const int zeros = std::countr_zero(digits) / 8;
   const std::uint64_t text = (digits | kZeros) >> (8 * zeros);
   std::memcpy(out, &text, 8);
   return out + 8 - zeros;
@@ -152,12 +161,38 @@ char* WriteShort(char* out, std::uint32_t n) {
 
 char* WriteDigits(char* out, std::uint64_t n) {
   static_assert(std::endian::native == std::endian::little);
-  constexpr std::uint64_t kEight = 100'000'000;
   if (n < kEight) return WriteShort(out, static_cast<std::uint32_t>(n));
   if (n < kEight * kEight) return WriteEight(WriteShort(out, static_cast<std::uint32_t>(n / kEight)), static_cast<std::uint32_t>(n % kEight));
-  out = WriteShort(out, static_cast<std::uint32_t>(n / (kEight * kEight)));
-  n %= kEight * kEight;
-  return WriteEight(WriteEight(out, static_cast<std::uint32_t>(n / kEight)), static_cast<std::uint32_t>(n % kEight));
+  return WriteSixteen(WriteShort(out, static_cast<std::uint32_t>(n / (kEight * kEight))), n % (kEight * kEight));
+}
+
+char* WritePadded(char* out, std::uint64_t n, int digits) {
+  // As 17 digits or more, of which the last ones may be too many.
+  n *= PowerOfTen(std::max(17 - digits, 0));
+  std::memcpy(out, &kZeros, 8);
+  char* p = out + std::max(digits - 17, 0);
+  *p++ = static_cast<char>('0' + n / (kEight * kEight));
+  WriteSixteen(p, n % (kEight * kEight));
+  return out + digits;
+}
+
+char* WriteTrimmed(char* out, std::uint32_t n, int digits) {
+  const std::uint64_t values = EightDigits(n * static_cast<std::uint32_t>(PowerOfTen(8 - digits))), text = values | kZeros;
+  std::memcpy(out, &text, 8);
+  return out + 8 - std::countl_zero(values) / 8;
+}
+
+std::uint64_t PowerOfTen(int k) {
+  static constexpr auto kPowers = [] {
+    std::array<std::uint64_t, 20> out{};
+    std::uint64_t power = 1;
+    for (std::uint64_t& p : out) {
+      p = power;
+      power *= 10;
+    }
+    return out;
+  }();
+  return kPowers[static_cast<std::size_t>(k)];
 }
 
 }  // namespace prom

@@ -3,6 +3,8 @@
 #include "promql/result_json.h"
 
 #include <cmath>
+#include <cstring>
+#include <span>
 
 #include "base/json.h"
 #include "base/number.h"
@@ -11,17 +13,54 @@
 namespace prom::promql {
 namespace {
 
-// [seconds,"value"]
-void AppendSample(std::string* out, std::int64_t t_ms, double v) {
-  char buffer[kMaxFloatText + 48];
+// Times as text, kept from series to series: most have the same ones.
+class TimeTexts {
+ public:
+  // Writes the time of the i-th sample of a series.
+  char* Write(char* out, std::size_t i, std::int64_t t_ms) {
+    if (i < known_.size() && known_[i].t_ms == t_ms) {
+      std::memcpy(out, known_[i].text, kRoom);
+      return out + known_[i].size;
+    }
+    char* const end = WriteMillisAsSeconds(out, t_ms);
+    if (i == known_.size() && static_cast<std::size_t>(end - out) <= kRoom) {
+      Known& k = known_.emplace_back();
+      k.t_ms = t_ms;
+      k.size = static_cast<std::uint8_t>(end - out);
+      std::memcpy(k.text, out, k.size);
+    }
+    return end;
+  }
+
+ private:
+  static constexpr std::size_t kRoom = 15;
+  struct Known {
+    std::int64_t t_ms = 0;
+    std::uint8_t size = 0;
+    char text[kRoom] = {};
+  };
+  std::vector<Known> known_;
+};
+
+// [seconds,"value"],[seconds,"value"]
+void AppendSamples(std::string* out, std::span<const FloatSample> samples, TimeTexts* times) {
+  constexpr std::size_t kMaxSample = kMaxFloatText + 48;
+  char buffer[8192];  // many at a time: an append is dearer than the copy it makes
   char* p = buffer;
-  *p++ = '[';
-  p = WriteMillisAsSeconds(p, t_ms);
-  *p++ = ',';
-  *p++ = '"';
-  p = WriteFloatJson(p, v);
-  *p++ = '"';
-  *p++ = ']';
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (static_cast<std::size_t>(buffer + sizeof buffer - p) < kMaxSample) {
+      out->append(buffer, p);
+      p = buffer;
+    }
+    if (i > 0) *p++ = ',';
+    *p++ = '[';
+    p = times->Write(p, i, samples[i].t_ms);
+    *p++ = ',';
+    *p++ = '"';
+    p = WriteFloatJson(p, samples[i].v);
+    *p++ = '"';
+    *p++ = ']';
+  }
   out->append(buffer, p);
 }
 
@@ -75,16 +114,43 @@ void AppendHistogramSample(std::string* out, const HistogramSample& s) {
   out->push_back(']');
 }
 
+void AppendSeries(std::string* out, const ResultSeries& s, bool matrix, TimeTexts* times) {
+  *out += "{\"metric\":";
+  AppendLabelsJson(out, s.labels);
+  if (!matrix && !s.floats.empty()) {
+    *out += ",\"value\":";
+    AppendSamples(out, std::span(s.floats).first(1), times);
+  } else if (!matrix && !s.histograms.empty()) {
+    *out += ",\"histogram\":";
+    AppendHistogramSample(out, s.histograms[0]);
+  }
+  if (matrix && !s.floats.empty()) {
+    *out += ",\"values\":[";
+    AppendSamples(out, s.floats, times);
+    out->push_back(']');
+  }
+  if (matrix && !s.histograms.empty()) {
+    *out += ",\"histograms\":[";
+    for (std::size_t i = 0; i < s.histograms.size(); ++i) {
+      if (i > 0) out->push_back(',');
+      AppendHistogramSample(out, s.histograms[i]);
+    }
+    out->push_back(']');
+  }
+  out->push_back('}');
+}
+
 void AppendList(std::string* out, const QueryResult& r, bool matrix) {
   if (matrix) {
     std::size_t samples = 0;
     for (const ResultSeries& s : r.series) samples += s.floats.size();
     out->reserve(out->size() + samples * 32 + r.series.size() * 128);
   }
+  TimeTexts times;
   out->push_back('[');
   for (std::size_t i = 0; i < r.series.size(); ++i) {
     if (i > 0) out->push_back(',');
-    AppendSeriesJson(out, r.series[i], matrix);
+    AppendSeries(out, r.series[i], matrix, &times);
   }
   out->push_back(']');
 }
@@ -105,32 +171,8 @@ void AppendLabelsJson(std::string* out, const Labels& labels) {
 }
 
 void AppendSeriesJson(std::string* out, const ResultSeries& s, bool matrix) {
-  *out += "{\"metric\":";
-  AppendLabelsJson(out, s.labels);
-  if (!matrix && !s.floats.empty()) {
-    *out += ",\"value\":";
-    AppendSample(out, s.floats[0].t_ms, s.floats[0].v);
-  } else if (!matrix && !s.histograms.empty()) {
-    *out += ",\"histogram\":";
-    AppendHistogramSample(out, s.histograms[0]);
-  }
-  if (matrix && !s.floats.empty()) {
-    *out += ",\"values\":[";
-    for (std::size_t i = 0; i < s.floats.size(); ++i) {
-      if (i > 0) out->push_back(',');
-      AppendSample(out, s.floats[i].t_ms, s.floats[i].v);
-    }
-    out->push_back(']');
-  }
-  if (matrix && !s.histograms.empty()) {
-    *out += ",\"histograms\":[";
-    for (std::size_t i = 0; i < s.histograms.size(); ++i) {
-      if (i > 0) out->push_back(',');
-      AppendHistogramSample(out, s.histograms[i]);
-    }
-    out->push_back(']');
-  }
-  out->push_back('}');
+  TimeTexts times;
+  AppendSeries(out, s, matrix, &times);
 }
 
 void AppendResultJson(std::string* out, const QueryResult& r) {

@@ -91,6 +91,26 @@ BOOST_AUTO_TEST_CASE(fixed_notation) {
   BOOST_TEST(FormatFloatF(5e-324) == "0." + std::string(323, '0') + "5");
 }
 
+// Of every size from 1e-30 to 1e20, with few digits and with all.
+BOOST_AUTO_TEST_CASE(random_fixed_notation) {
+  std::mt19937_64 random(2);
+  std::size_t different = 0;
+  const auto compare = [&](double v) {
+    char text[64];
+    const std::string want(text, std::to_chars(text, text + sizeof text, v, std::chars_format::fixed).ptr), got = FormatFloatF(v);
+    if (want != got && different++ < 10) BOOST_ERROR(want << " but got " << got);
+  };
+  const auto decimal = [](double v) { return v < 9007199254740992.0; };  // to_chars writes larger ones to the last digit
+  for (int i = 0; i < 200'000; ++i) {
+    const double scale = std::pow(10.0, static_cast<double>(random() % 46) - 30);
+    const double full = static_cast<double>(random() >> 11) * 0x1p-53 * scale, few = static_cast<double>(random() % 100'000) * scale;
+    for (const double v : {full, few, -full, static_cast<double>(random() % 100'000'000) / 1e5}) {
+      if (decimal(std::fabs(v))) compare(v);
+    }
+  }
+  BOOST_TEST(different == 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
