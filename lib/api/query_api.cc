@@ -63,12 +63,15 @@ void AppendAnnotations(std::string* out, std::string_view key, std::string_view 
   out->push_back(']');
 }
 
-// An answer is built in one string, since it may be large: kSuccess, the data, and Succeed closes it.
+// An answer is built in one string: kSuccess, the data, and the end.
 constexpr std::string_view kSuccess = "{\"status\":\"success\",\"data\":";
-HttpResponse Succeed(std::string out, const std::vector<std::string>& warnings = {}, const std::vector<std::string>& infos = {}) {
-  AppendAnnotations(&out, "warnings", "warning", warnings);
-  AppendAnnotations(&out, "infos", "info", infos);
-  out.push_back('}');
+void AppendEnd(std::string* out, const std::vector<std::string>& warnings, const std::vector<std::string>& infos) {
+  AppendAnnotations(out, "warnings", "warning", warnings);
+  AppendAnnotations(out, "infos", "info", infos);
+  out->push_back('}');
+}
+HttpResponse Succeed(std::string out, const std::vector<std::string>& warnings = {}) {
+  AppendEnd(&out, warnings, {});
   return HttpResponse::Json(200, std::move(out));
 }
 
@@ -223,16 +226,25 @@ class QueryApi::Impl {
     const std::string_view stats = params.Get("stats");
     if (!stats.empty() && stats != "true" && stats != "all")
       warnings.push_back("value " + Quote(stats) + " for parameter \"stats\" is deprecated and will be rejected in the next major release, use \"true\" or \"all\"");
-    std::string out(kSuccess);
-    promql::AppendResultJson(&out, *result);
+    std::string fields, end;
     if (!stats.empty()) {
       result->stats.parse_us = parse_ns / 1000;
-      out.pop_back();
-      out += ",\"stats\":";
-      promql::AppendStatsJson(&out, result->stats, queue_seconds, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
-      out.push_back('}');
+      fields = ",\"stats\":";
+      promql::AppendStatsJson(&fields, result->stats, queue_seconds, static_cast<double>(clock_.MonotonicNs() - start_ns) / 1e9);
     }
-    return Succeed(std::move(out), warnings, result->infos);
+    AppendEnd(&end, warnings, result->infos);
+    promql::ResultJsonPieces pieces(std::move(*result), std::move(fields));
+    HttpResponse response = HttpResponse::Json(200, std::string(kSuccess));
+    if (!pieces.Append(&response.body)) {
+      response.body += end;
+      return response;
+    }
+    response.more = [pieces = std::make_shared<promql::ResultJsonPieces>(std::move(pieces)), end = std::move(end)](std::string* piece) {
+      if (pieces->Append(piece)) return true;
+      *piece += end;
+      return false;
+    };
+    return response;
   }
 
   HttpResponse Query(const HttpRequest& request, const RequestParams& params) {

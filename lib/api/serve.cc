@@ -1,5 +1,6 @@
 #include "api/serve.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -76,6 +77,11 @@ struct Settings {
 
 Result<void> Serve(ServeOptions options, Clock& clock) {
   Signals signals;
+  // Workers take requests in turn: with a heap for each, every one of them would keep what its largest query
+  // needed. Large columns come from the heap, and what is free at its end goes back.
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
   Metrics metrics;
   metrics.AddProcessMetrics();
   metrics.AddBuildInfo("promql");

@@ -1,5 +1,7 @@
 #include <zlib.h>
 
+#include <new>
+
 #include "net/http_server.h"
 
 namespace prom::net {
@@ -19,6 +21,28 @@ std::string Gzip(std::string_view bytes) {
   out.resize(z.total_out);
   deflateEnd(&z);
   return out;
+}
+
+struct GzipStream::State {
+  z_stream z{};
+};
+
+GzipStream::GzipStream() : state_(std::make_unique<State>()) {
+  if (deflateInit2(&state_->z, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+}
+GzipStream::~GzipStream() { deflateEnd(&state_->z); }
+
+void GzipStream::Append(std::string_view piece, bool last, std::string* out) {
+  z_stream& z = state_->z;
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
+  z.avail_in = static_cast<uInt>(piece.size());
+  do {
+    char buffer[16 << 10];
+    z.next_out = reinterpret_cast<Bytef*>(buffer);
+    z.avail_out = sizeof buffer;
+    deflate(&z, last ? Z_FINISH : Z_NO_FLUSH);
+    out->append(buffer, sizeof buffer - z.avail_out);
+  } while (z.avail_out == 0);
 }
 
 Result<std::string> Gunzip(std::string_view bytes, std::uint64_t max_bytes) {

@@ -230,13 +230,37 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         LogError("http", "request handler failed", {{"path", request.path}, {"err", e.what()}});
         *response = HttpResponse::Text(500, "internal error\n");
       }
-      if (self->gzip_ && response->body.size() >= kCompressFrom && !HasEncoding(*response)) {
-        response->body = Gzip(response->body);
-        response->headers.emplace_back("Content-Encoding", "gzip");
-        response->headers.emplace_back("Vary", "Accept-Encoding");
+      try {
+        self->Encode(response.get());
+      } catch (const std::exception& e) {
+        LogError("http", "cannot send an answer", {{"path", request.path}, {"err", e.what()}});
+        *response = HttpResponse::Text(500, "internal error\n");
       }
       asio::post(self->server_->io, [self, response] { self->Respond(std::move(*response)); });
     });
+  }
+
+  // On a worker: compression, and pieces made one where there are no chunks.
+  void Encode(HttpResponse* response) {
+    if (response->more && (head_ || version_ < 11)) {
+      for (bool more = true; more;) {
+        std::string piece;
+        more = response->more(&piece);
+        response->body += piece;
+      }
+      response->more = nullptr;
+    }
+    if (!gzip_ || (!response->more && response->body.size() < kCompressFrom) || HasEncoding(*response)) return;
+    if (response->more) {
+      packer_ = std::make_unique<GzipStream>();
+      std::string packed;
+      packer_->Append(response->body, false, &packed);
+      response->body = std::move(packed);
+    } else {
+      response->body = Gzip(response->body);
+    }
+    response->headers.emplace_back("Content-Encoding", "gzip");
+    response->headers.emplace_back("Vary", "Accept-Encoding");
   }
 
   static bool HasEncoding(const HttpResponse& r) {
@@ -264,6 +288,12 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     if (!response.content_type.empty()) out_.set(http::field::content_type, response.content_type);
     for (const auto& [name, value] : response.headers) out_.insert(name, value);
     out_.keep_alive(keep_alive_);
+    if (response.more) {
+      out_.chunked(true);
+      more_ = std::move(response.more);
+      piece_ = std::move(response.body);
+      return WriteHeader([self = this->shared_from_this()](beast::error_code ec) { ec ? self->Close() : self->WritePiece(true); });
+    }
     const std::size_t size = response.body.size();
     out_.body() = head_ ? std::string() : std::move(response.body);
     if (response.status != 204 && response.status != 304) out_.content_length(size);
@@ -282,19 +312,62 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   void Write() {
+    if (head_) return WriteHeader([self = this->shared_from_this()](beast::error_code ec) { self->OnWritten(ec); });
     stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
-    const auto done = [self = this->shared_from_this()](beast::error_code ec, std::size_t) {
-      if (ec || !self->keep_alive_) return self->Close();
-      self->out_ = {};
-      self->ReadRequest();
-    };
-    if (head_) {
-      serializer_.emplace(out_);
-      serializer_->split(true);
-      http::async_write_header(stream_, *serializer_, done);
-    } else {
-      http::async_write(stream_, out_, done);
-    }
+    http::async_write(stream_, out_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnWritten(ec); });
+  }
+
+  template <typename Done>
+  void WriteHeader(Done done) {
+    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    serializer_.emplace(out_);
+    serializer_->split(true);
+    http::async_write_header(stream_, *serializer_, [done = std::move(done)](beast::error_code ec, std::size_t) { done(ec); });
+  }
+
+  // Sends piece_; `more`: others follow.
+  void WritePiece(bool more) {
+    if (piece_.empty()) return more ? MakePiece() : WriteLastChunk();
+    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    asio::async_write(stream_, http::make_chunk(asio::buffer(piece_)), [self = this->shared_from_this(), more](beast::error_code ec, std::size_t) {
+      if (ec) return self->Close();
+      more ? self->MakePiece() : self->WriteLastChunk();
+    });
+  }
+
+  void MakePiece() {
+    if (server_->stopping) return Close();
+    stream_.expires_never();
+    asio::post(server_->workers, [self = this->shared_from_this()] {
+      bool more = false, failed = false;
+      try {
+        self->piece_.clear();
+        more = self->more_(&self->piece_);
+        if (self->packer_ != nullptr) {
+          std::string packed;
+          self->packer_->Append(self->piece_, !more, &packed);
+          self->piece_ = std::move(packed);
+        }
+      } catch (const std::exception& e) {
+        LogError("http", "an answer is cut off", {{"err", e.what()}});
+        failed = true;
+      }
+      asio::post(self->server_->io, [self, more, failed] { failed ? self->Close() : self->WritePiece(more); });
+    });
+  }
+
+  void WriteLastChunk() {
+    more_ = nullptr;
+    packer_.reset();
+    piece_ = std::string();
+    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    asio::async_write(stream_, http::make_chunk_last(), [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnWritten(ec); });
+  }
+
+  void OnWritten(beast::error_code ec) {
+    if (ec || !keep_alive_) return Close();
+    out_ = {};
+    ReadRequest();
   }
 
   std::shared_ptr<Impl> server_;
@@ -304,6 +377,10 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   http::response<http::string_body> out_;
   http::response<http::empty_body> continue_;
   std::optional<http::response_serializer<http::string_body>> serializer_;
+  // An answer in pieces: the next one, and where it comes from. A worker's between MakePiece and WritePiece.
+  std::function<bool(std::string*)> more_;
+  std::unique_ptr<GzipStream> packer_;
+  std::string piece_;
   std::shared_ptr<std::atomic<bool>> canceled_;
   std::string remote_;
   bool head_ = false, keep_alive_ = false, gzip_ = false, busy_ = false;

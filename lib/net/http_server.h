@@ -43,6 +43,10 @@ struct HttpResponse {
   std::string content_type = "text/plain; charset=utf-8";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  // compressed by the server when the client accepts gzip and it is over 1 KiB
+  // When set, what follows `body` comes in pieces, each made when the one before has been sent, so that a large
+  // answer is never in memory as a whole. Called on a worker thread, one call at a time, with an empty string to
+  // fill; false: that was the last piece. Not called again once the client has gone.
+  std::function<bool(std::string* piece)> more;
 
   static HttpResponse Text(int status, std::string body);
   static HttpResponse Json(int status, std::string body);
@@ -83,6 +87,17 @@ std::string PercentEncode(std::string_view s);  // all but unreserved characters
 
 // gzip at a fast level; and back, with a limit on the inflated size (kLimit).
 std::string Gzip(std::string_view bytes);
+class GzipStream {  // the same for what comes in pieces
+ public:
+  GzipStream();
+  ~GzipStream();
+  // Appends to *out what is ready, after the last piece all of it. A piece has less than 4 GiB.
+  void Append(std::string_view piece, bool last, std::string* out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 Result<std::string> Gunzip(std::string_view bytes, std::uint64_t max_bytes);
 
 }  // namespace prom::net

@@ -11,7 +11,6 @@
 #include "promql/histogram_wide.h"
 
 namespace prom::promql {
-namespace {
 
 // Times as text, kept from series to series: most have the same ones.
 class TimeTexts {
@@ -41,6 +40,8 @@ class TimeTexts {
   };
   std::vector<Known> known_;
 };
+
+namespace {
 
 // [seconds,"value"],[seconds,"value"]
 void AppendSamples(std::string* out, std::span<const FloatSample> samples, TimeTexts* times) {
@@ -140,21 +141,6 @@ void AppendSeries(std::string* out, const ResultSeries& s, bool matrix, TimeText
   out->push_back('}');
 }
 
-void AppendList(std::string* out, const QueryResult& r, bool matrix) {
-  if (matrix) {
-    std::size_t samples = 0;
-    for (const ResultSeries& s : r.series) samples += s.floats.size();
-    out->reserve(out->size() + samples * 32 + r.series.size() * 128);
-  }
-  TimeTexts times;
-  out->push_back('[');
-  for (std::size_t i = 0; i < r.series.size(); ++i) {
-    if (i > 0) out->push_back(',');
-    AppendSeries(out, r.series[i], matrix, &times);
-  }
-  out->push_back(']');
-}
-
 }  // namespace
 
 void AppendLabelsJson(std::string* out, const Labels& labels) {
@@ -175,36 +161,67 @@ void AppendSeriesJson(std::string* out, const ResultSeries& s, bool matrix) {
   AppendSeries(out, s, matrix, &times);
 }
 
+namespace {
+
+bool IsList(ValueType type) { return type == ValueType::kMatrix || type == ValueType::kVector || type == ValueType::kNone; }
+
+void AppendListStart(std::string* out, ValueType type) { *out += type == ValueType::kMatrix ? "{\"resultType\":\"matrix\",\"result\":[" : "{\"resultType\":\"vector\",\"result\":["; }
+
+// A scalar or a string, up to what follows "result".
+void AppendSingle(std::string* out, const QueryResult& r) {
+  char buffer[32];
+  *out += r.type == ValueType::kScalar ? "{\"resultType\":\"scalar\",\"result\":[" : "{\"resultType\":\"string\",\"result\":[";
+  out->append(buffer, WriteMillisAsSeconds(buffer, r.t_ms));
+  out->push_back(',');
+  // Upstream spells scalars, other than samples, never with an exponent.
+  if (r.type == ValueType::kScalar) *out += '"' + FormatFloatF(r.series.empty() || r.series[0].floats.empty() ? NormalNan() : r.series[0].floats[0].v) + '"';
+  else AppendJsonString(out, r.text);
+  out->push_back(']');
+}
+
+}  // namespace
+
 void AppendResultJson(std::string* out, const QueryResult& r) {
-  switch (r.type) {
-    case ValueType::kScalar: {
-      *out += "{\"resultType\":\"scalar\",\"result\":[";
-      char buffer[32];
-      out->append(buffer, WriteMillisAsSeconds(buffer, r.t_ms));
-      // Upstream spells scalars, other than samples, never with an exponent.
-      *out += ",\"" + FormatFloatF(r.series.empty() || r.series[0].floats.empty() ? NormalNan() : r.series[0].floats[0].v) + "\"]";
-      break;
+  if (!IsList(r.type)) {
+    AppendSingle(out, r);
+  } else {
+    AppendListStart(out, r.type);
+    TimeTexts times;
+    for (std::size_t i = 0; i < r.series.size(); ++i) {
+      if (i > 0) out->push_back(',');
+      AppendSeries(out, r.series[i], r.type == ValueType::kMatrix, &times);
     }
-    case ValueType::kString: {
-      *out += "{\"resultType\":\"string\",\"result\":[";
-      char buffer[32];
-      out->append(buffer, WriteMillisAsSeconds(buffer, r.t_ms));
-      out->push_back(',');
-      AppendJsonString(out, r.text);
-      out->push_back(']');
-      break;
-    }
-    case ValueType::kMatrix:
-      *out += "{\"resultType\":\"matrix\",\"result\":";
-      AppendList(out, r, true);
-      break;
-    case ValueType::kVector:
-    case ValueType::kNone:
-      *out += "{\"resultType\":\"vector\",\"result\":";
-      AppendList(out, r, false);
-      break;
+    out->push_back(']');
   }
   out->push_back('}');
+}
+
+ResultJsonPieces::ResultJsonPieces(QueryResult result, std::string fields) : result_(std::move(result)), fields_(std::move(fields)) {}
+ResultJsonPieces::ResultJsonPieces(ResultJsonPieces&&) noexcept = default;
+ResultJsonPieces::~ResultJsonPieces() = default;
+
+bool ResultJsonPieces::Append(std::string* out) {
+  constexpr std::size_t kPiece = 256 << 10;
+  if (!IsList(result_.type)) {
+    AppendSingle(out, result_);
+  } else {
+    const std::size_t enough = out->size() + kPiece;
+    if (next_ == 0) {
+      AppendListStart(out, result_.type);
+      times_ = std::make_unique<TimeTexts>();
+    }
+    for (; next_ < result_.series.size(); ++next_) {
+      if (out->size() >= enough) return true;
+      if (next_ > 0) out->push_back(',');
+      ResultSeries& series = result_.series[next_];
+      AppendSeries(out, series, result_.type == ValueType::kMatrix, times_.get());
+      series = ResultSeries();
+    }
+    out->push_back(']');
+  }
+  *out += fields_;
+  out->push_back('}');
+  return false;
 }
 
 void AppendStatsJson(std::string* out, const QueryStats& s, double queue_seconds, double total_seconds) {

@@ -2,6 +2,7 @@
 // The CLI's -o json prints the same.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "promql/engine.h"
@@ -14,6 +15,25 @@ void AppendLabelsJson(std::string* out, const Labels& labels);
 void AppendSeriesJson(std::string* out, const ResultSeries& series, bool matrix);
 // The object of the "data" field, without stats.
 void AppendResultJson(std::string* out, const QueryResult& result);
+
+class TimeTexts;
+
+// The same a piece at a time, so that a large answer is never in memory as text. Not thread-safe.
+class ResultJsonPieces {
+ public:
+  // `fields` go behind "result", each with a comma in front of it.
+  explicit ResultJsonPieces(QueryResult result, std::string fields = {});
+  ResultJsonPieces(ResultJsonPieces&&) noexcept;
+  ~ResultJsonPieces();
+  // Appends whole series, 256 KiB of text or little more if there are so many, and lets go of them; false: that was the last.
+  bool Append(std::string* out);
+
+ private:
+  QueryResult result_;
+  std::string fields_;
+  std::size_t next_ = 0;  // series
+  std::unique_ptr<TimeTexts> times_;
+};
 
 // Upstream's "stats" object: timings in seconds, samples. queue: the wait for a free place to run.
 void AppendStatsJson(std::string* out, const QueryStats& stats, double queue_seconds, double total_seconds);

@@ -140,6 +140,76 @@ BOOST_AUTO_TEST_CASE(gzip_round_trip_and_limit) {
   BOOST_TEST(!Gunzip("not gzip", 1000));
 }
 
+// "a\nbb\n" of a body in chunks.
+static std::string Unchunk(std::string_view s) {
+  std::string out;
+  while (!s.empty()) {
+    const std::size_t end = s.find("\r\n");
+    BOOST_TEST_REQUIRE(end != std::string_view::npos);
+    const std::size_t size = std::stoul(std::string(s.substr(0, end)), nullptr, 16);
+    out += s.substr(end + 2, size);
+    s.remove_prefix(end + 2 + size + 2);
+    if (size == 0) break;
+  }
+  BOOST_TEST(s.empty());
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_in_pieces) {
+  std::string whole = "start,";
+  for (int i = 0; i < 50; ++i) whole += std::string(static_cast<std::size_t>(i) * 1000, static_cast<char>('a' + i % 26));
+  auto server = Start([&](const HttpRequest&) {
+    HttpResponse r = HttpResponse::Text(200, "start,");
+    r.more = [i = 0](std::string* piece) mutable {  // the first one is empty
+      *piece = std::string(static_cast<std::size_t>(i) * 1000, static_cast<char>('a' + i % 26));
+      return ++i < 50;
+    };
+    return r;
+  });
+  const auto ask = [&](const std::string& request) { return Client(server->port()).Ask(request); };
+  const auto body = [](const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); };
+  const std::string chunked = ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  BOOST_TEST(chunked.find("Transfer-Encoding: chunked\r\n") != std::string::npos);
+  BOOST_TEST((Unchunk(body(chunked)) == whole));
+  const std::string packed = ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n");
+  const auto unpacked = Gunzip(Unchunk(body(packed)), 10 << 20);
+  BOOST_TEST_REQUIRE(bool(unpacked));
+  BOOST_TEST((*unpacked == whole));
+  // No chunks in HTTP/1.0; HEAD tells the length.
+  const std::string old = ask("GET / HTTP/1.0\r\n\r\n");
+  BOOST_TEST(old.find("Content-Length: " + std::to_string(whole.size()) + "\r\n") != std::string::npos);
+  BOOST_TEST((body(old) == whole));
+  const std::string head = ask("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  BOOST_TEST(head.find("Content-Length: " + std::to_string(whole.size()) + "\r\n") != std::string::npos);
+  BOOST_TEST(body(head).empty());
+  // The connection goes on.
+  const std::string two = ask("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::size_t second = two.find("HTTP/1.1 200", 1);
+  BOOST_TEST_REQUIRE(second != std::string::npos);
+  BOOST_TEST((Unchunk(body(two.substr(second))) == whole));
+}
+
+BOOST_AUTO_TEST_CASE(pieces_end_when_the_client_goes_or_they_fail) {
+  std::atomic<int> made{0}, freed{0};
+  auto server = Start([&](const HttpRequest& r) {
+    HttpResponse out = HttpResponse::Text(200, "x");
+    auto counted = std::shared_ptr<int>(new int(0), [&](int* p) { delete p, ++freed; });
+    out.more = [&made, counted, fail = r.path == "/fail"](std::string* piece) {
+      if (fail) throw std::runtime_error("no");
+      ++made;
+      piece->assign(1 << 20, 'x');
+      return true;
+    };
+    return out;
+  });
+  { Client(server->port()).Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"); }
+  const std::string cut = Client(server->port()).Ask("GET /fail HTTP/1.1\r\nHost: x\r\n\r\n");
+  BOOST_TEST(cut.ends_with("1\r\nx\r\n"));  // no last chunk: the client sees that it is cut off
+  for (int i = 0; i < 500 && freed < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  BOOST_TEST(freed == 2);
+  BOOST_TEST(made < 1000);
+}
+
 BOOST_AUTO_TEST_CASE(bad_addresses) {
   for (const char* a : {"", "x", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:x"})
     BOOST_TEST_CONTEXT(a) BOOST_TEST(!HttpServer::Listen({a}, {}, Echo));
