@@ -129,48 +129,87 @@ Result<void> SelectKOperator::Compute(QueryContext& context) {
     return {};
   }
 
-  // Heaps of input numbers, the one to be replaced first on top. A NaN is replaced by anything.
-  std::vector<std::vector<std::uint32_t>> heaps(grouping.labels.size());
+  std::vector<std::size_t> limits(grid_.steps, 0);
+  std::size_t most = 0;
   for (std::size_t k = 0; k < grid_.steps; ++k) {
-    PROM_TRY(context.Check());
     const std::int64_t wanted = static_cast<std::int64_t>(param.column.values[k]);
-    const std::size_t limit = wanted < 1 ? 0 : static_cast<std::size_t>(std::min<std::int64_t>(wanted, static_cast<std::int64_t>(series_count)));
-    if (limit == 0) continue;
-    for (auto& heap : heaps) heap.clear();
-    // true: a goes before b in the result. NaN last; of equal values the earlier series.
-    auto better = [&](std::uint32_t a, std::uint32_t b) {
+    if (wanted >= 1) limits[k] = static_cast<std::size_t>(std::min<std::int64_t>(wanted, static_cast<std::int64_t>(series_count)));
+    most = std::max(most, limits[k]);
+  }
+  std::vector<std::size_t> members(grouping.labels.size(), 0);
+  for (const std::uint32_t g : grouping.group_of) {
+    if (g != Grouping::kNone) ++members[g];
+  }
+
+  // For each group and step a heap of input numbers, the one to be replaced first on top; a NaN is replaced by
+  // anything. Series by series, so that columns are read front to back, and what does not beat the top of a full
+  // heap, which is most of it, costs one comparison.
+  struct Heaps {
+    std::size_t room = 0;               // of one step
+    std::vector<std::uint32_t> series;  // [step * room, step * room + size)
+    std::vector<std::uint32_t> size;
+    std::vector<double> bar;  // values up to it (topk) or from it on (bottomk) are not taken; NaN: all are looked at
+  };
+  std::vector<Heaps> heaps(grouping.labels.size());
+  for (std::size_t g = 0; g < heaps.size(); ++g) {
+    Heaps& h = heaps[g];
+    h.room = std::min(most, members[g]);
+    PROM_TRY(input_held.AddMemory(context, grid_.steps * (h.room * sizeof(std::uint32_t) + sizeof(std::uint32_t) + sizeof(double))));
+    h.series.resize(grid_.steps * h.room);
+    h.size.resize(grid_.steps);
+    h.bar.assign(grid_.steps, std::numeric_limits<double>::quiet_NaN());
+  }
+  const bool top = op == AggregateOp::kTopk;
+  // true: a goes before b in the result. NaN last; of equal values the earlier series.
+  const auto better_at = [&](std::size_t k) {
+    return [&input, k, top](std::uint32_t a, std::uint32_t b) {
       const double va = input[a].values[k], vb = input[b].values[k];
       if (std::isnan(va) || std::isnan(vb)) {
         if (std::isnan(va) != std::isnan(vb)) return std::isnan(vb);
         return a < b;
       }
-      if (va != vb) return op == AggregateOp::kTopk ? va > vb : va < vb;
+      if (va != vb) return top ? va > vb : va < vb;
       return a < b;
     };
-    for (std::uint32_t i = 0; i < series_count; ++i) {
-      if ((any[i][k / 64] >> (k % 64) & 1) == 0) continue;
-      std::vector<std::uint32_t>& heap = heaps[grouping.group_of[i]];
-      if (op == AggregateOp::kLimitk) {
-        if (heap.size() < limit) heap.push_back(i);
-        continue;
-      }
-      if (!input[i].Has(k)) {
-        context.annotations().Info("ignored histogram in " + std::string(AggregateOpName(op)) + " aggregation", expr_.pos);
-        continue;
-      }
-      if (heap.size() < limit) {
-        heap.push_back(i);
-        std::push_heap(heap.begin(), heap.end(), better);
-        continue;
-      }
-      if (!better(i, heap.front())) continue;
-      std::pop_heap(heap.begin(), heap.end(), better);
-      heap.back() = i;
-      std::push_heap(heap.begin(), heap.end(), better);
+  };
+  for (std::uint32_t i = 0; i < series_count; ++i) {
+    PROM_TRY(context.Check());
+    if (grouping.group_of[i] == Grouping::kNone) continue;
+    Heaps& h = heaps[grouping.group_of[i]];
+    if (op == AggregateOp::kLimitk) {
+      ForEachBit(any[i], [&](std::size_t k) {
+        if (h.size[k] < limits[k]) h.series[k * h.room + h.size[k]++] = i;
+      });
+      continue;
     }
-    for (auto& heap : heaps) {
-      if (op != AggregateOp::kLimitk) std::sort(heap.begin(), heap.end(), better);
-      for (std::uint32_t i : heap) PROM_TRY(emit(i, k));
+    for (const HistogramAt& at : input[i].histograms) {
+      if (limits[at.step] != 0) context.annotations().Info("ignored histogram in " + std::string(AggregateOpName(op)) + " aggregation", expr_.pos);
+    }
+    const double* const values = input[i].values.data();
+    const double* const bar = h.bar.data();
+    ForEachBit(input[i].present, [&](std::size_t k) {
+      if (top ? values[k] <= bar[k] : values[k] >= bar[k]) return;
+      if (limits[k] == 0) return;
+      const auto better = better_at(k);
+      std::uint32_t* const begin = h.series.data() + k * h.room;
+      std::uint32_t& size = h.size[k];
+      if (size < limits[k]) {
+        begin[size++] = i;
+        std::push_heap(begin, begin + size, better);
+      } else if (better(i, *begin)) {
+        std::pop_heap(begin, begin + size, better);
+        begin[size - 1] = i;
+        std::push_heap(begin, begin + size, better);
+      }
+      if (size == limits[k]) h.bar[k] = input[*begin].values[k];
+    });
+  }
+  for (std::size_t k = 0; k < grid_.steps; ++k) {
+    PROM_TRY(context.Check());
+    for (Heaps& h : heaps) {
+      std::uint32_t* const begin = h.series.data() + k * h.room;
+      if (op != AggregateOp::kLimitk) std::sort(begin, begin + h.size[k], better_at(k));
+      for (std::uint32_t n = 0; n < h.size[k]; ++n) PROM_TRY(emit(begin[n], k));
     }
   }
   return {};
