@@ -2,14 +2,45 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "base/number.h"
 #include "base/strings.h"
 
 namespace prom {
 
+namespace {
+
+// Whether all bytes are ASCII that stands for itself; eight at a time.
+bool IsPlain(std::string_view s) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  // Bytes of w below n, or with the high bit set, have their high bit set; n <= 128.
+  const auto below = [](std::uint64_t w, std::uint64_t n) { return (w - kOnes * n) | w; };
+  const auto odd = [&](std::uint64_t w) { return (below(w, 0x20) | below(w ^ kOnes * '"', 1) | below(w ^ kOnes * '\\', 1)) & kHigh; };
+  std::uint64_t w = 0, found = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= s.size(); i += 8) {
+    std::memcpy(&w, s.data() + i, 8);
+    found |= odd(w);
+  }
+  if (i < s.size()) {
+    w = kOnes * 'x';
+    std::memcpy(&w, s.data() + i, s.size() - i);
+    found |= odd(w);
+  }
+  return found == 0;
+}
+
+}  // namespace
+
 void AppendJsonString(std::string* out, std::string_view s) {
   static constexpr char kHex[] = "0123456789abcdef";
+  if (IsPlain(s)) {
+    const std::size_t at = out->size();
+    out->resize(at + s.size() + 2, '"');
+    if (!s.empty()) std::memcpy(out->data() + at + 1, s.data(), s.size());
+    return;
+  }
   out->push_back('"');
   const bool valid = IsValidUtf8(s);
   std::size_t start = 0;
