@@ -33,6 +33,20 @@ Result<void> CheckForm(const Options& o, std::string_view allowed) {
   return Error{Errc::kInvalid, "--output " + Quote(o.output) + ": here it is one of: " + std::string(allowed)};
 }
 
+// Warnings of a lookup, on standard error, each once.
+class Notes {
+ public:
+  explicit Notes(api::LookupRequest* request) { request->warnings = &warnings_; }
+  ~Notes() {
+    std::sort(warnings_.begin(), warnings_.end());
+    warnings_.erase(std::unique(warnings_.begin(), warnings_.end()), warnings_.end());
+    for (const std::string& w : warnings_) Warn(w);
+  }
+
+ private:
+  std::vector<std::string> warnings_;
+};
+
 // The first line of a text.
 std::string FirstLine(const std::string& s) { return s.substr(0, s.find('\n')); }
 
@@ -42,6 +56,7 @@ int RunLabels(const Options& o) {
   if (auto form = CheckForm(o, "json"); !form) return Fail(form.error());
   auto request = LookupOf(o, o.args);
   if (!request) return Fail(request.error());
+  const Notes notes(&*request);
   auto source = OpenSource(o);
   if (!source) return Fail(source.error());
   auto found = (*source)->LabelNames(*request);
@@ -53,6 +68,7 @@ int RunValues(const Options& o) {
   if (o.args.empty()) return Fail({Errc::kInvalid, "values: want the NAME of a label"});
   auto request = LookupOf(o, {o.args.begin() + 1, o.args.end()});
   if (!request) return Fail(request.error());
+  const Notes notes(&*request);
   auto source = OpenSource(o);
   if (!source) return Fail(source.error());
   auto found = (*source)->LabelValues(o.args[0], *request);
@@ -64,6 +80,7 @@ int RunSeries(const Options& o) {
   if (o.args.empty()) return Fail({Errc::kInvalid, "series: want at least one MATCHER, such as up or '{job=\"node\"}'"});
   auto request = LookupOf(o, o.args);
   if (!request) return Fail(request.error());
+  const Notes notes(&*request);
   auto source = OpenSource(o);
   if (!source) return Fail(source.error());
   auto found = (*source)->Series(*request);
@@ -88,6 +105,7 @@ int RunMetrics(const Options& o) {
   if (auto form = CheckForm(o, "table json jsonl tsv"); !form) return Fail(form.error());
   auto request = LookupOf(o, o.args);
   if (!request) return Fail(request.error());
+  const Notes notes(&*request);
   auto source = OpenSource(o);
   if (!source) return Fail(source.error());
   auto found = (*source)->Metrics(*request);

@@ -284,9 +284,12 @@ Result<promql::QueryResult> ReadQueryAnswer(std::string_view json) {
   return out;
 }
 
-Result<std::vector<std::string>> ReadStringsAnswer(std::string_view json) {
+Result<std::vector<std::string>> ReadStringsAnswer(std::string_view json, std::vector<std::string>* warnings) {
   Answer answer;
   PROM_ASSIGN(const element data, answer.Parse(json));
+  if (warnings != nullptr) {
+    for (std::string& w : answer.Strings("warnings")) warnings->push_back(std::move(w));
+  }
   std::vector<std::string> out;
   if (data.is_null()) return out;  // what some servers say for nothing
   array list;
@@ -300,9 +303,12 @@ Result<std::vector<std::string>> ReadStringsAnswer(std::string_view json) {
   return out;
 }
 
-Result<std::vector<Labels>> ReadSeriesAnswer(std::string_view json) {
+Result<std::vector<Labels>> ReadSeriesAnswer(std::string_view json, std::vector<std::string>* warnings) {
   Answer answer;
   PROM_ASSIGN(const element data, answer.Parse(json));
+  if (warnings != nullptr) {
+    for (std::string& w : answer.Strings("warnings")) warnings->push_back(std::move(w));
+  }
   std::vector<Labels> out;
   if (data.is_null()) return out;
   array list;

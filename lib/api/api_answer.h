@@ -19,8 +19,9 @@
 namespace prom::api {
 
 Result<promql::QueryResult> ReadQueryAnswer(std::string_view json);
-Result<std::vector<std::string>> ReadStringsAnswer(std::string_view json);    // labels, values
-Result<std::vector<Labels>> ReadSeriesAnswer(std::string_view json);
+// With the answer's warnings appended to *warnings, when it is not null.
+Result<std::vector<std::string>> ReadStringsAnswer(std::string_view json, std::vector<std::string>* warnings = nullptr);  // labels, values
+Result<std::vector<Labels>> ReadSeriesAnswer(std::string_view json, std::vector<std::string>* warnings = nullptr);
 Result<std::vector<std::pair<std::string, Metadata>>> ReadMetadataAnswer(std::string_view json);  // sorted by name
 
 }  // namespace prom::api

@@ -84,6 +84,15 @@ std::string StringsAnswer(const std::vector<std::string>& strings) {
   return out;
 }
 
+void OnceEach(std::vector<std::string>* warnings) {
+  std::set<std::string_view> seen;
+  std::vector<std::string> out;
+  for (const std::string& w : *warnings) {
+    if (seen.insert(w).second) out.push_back(w);
+  }
+  *warnings = std::move(out);
+}
+
 constexpr std::string_view kTruncated = "results truncated due to limit";
 
 // A place among the running queries; the wait for one counts against the query's timeout.
@@ -305,14 +314,15 @@ class QueryApi::Impl {
     if (!lookup) return Fail(lookup.error());
     if (lookup->sets.empty()) lookup->sets.emplace_back();
     std::set<std::string> all;
+    std::vector<std::string> warnings;
     if (lookup->end < lookup->start) lookup->sets.clear();  // nothing lies between them, which is no error
     for (const Matchers& set : lookup->sets) {
-      auto found = get(*lookup->snapshot, set, lookup->start, lookup->end);
+      auto found = get(*lookup->snapshot, set, lookup->start, lookup->end, &warnings);
       if (!found) return Fail({"execution", 422}, found.error().message);
       all.insert(std::make_move_iterator(found->begin()), std::make_move_iterator(found->end()));
     }
     std::vector<std::string> out(all.begin(), all.end());
-    std::vector<std::string> warnings;
+    OnceEach(&warnings);
     if (lookup->limit > 0 && out.size() > lookup->limit) {
       out.resize(lookup->limit);
       warnings.emplace_back(kTruncated);
@@ -321,7 +331,9 @@ class QueryApi::Impl {
   }
 
   HttpResponse LabelNames(const HttpRequest&, const RequestParams& params) {
-    return StringUnion(params, [](const Queryable& q, const Matchers& m, std::int64_t start, std::int64_t end) { return q.LabelNames(m, start, end); });
+    return StringUnion(params, [](const Queryable& q, const Matchers& m, std::int64_t start, std::int64_t end, std::vector<std::string>* warnings) {
+      return q.ReadableLabelNames(m, start, end, warnings);
+    });
   }
 
   HttpResponse LabelValues(const HttpRequest& request, const RequestParams& params) {
@@ -332,7 +344,9 @@ class QueryApi::Impl {
     if (!decoded) return Fail(decoded.error());
     const std::string name = UnescapeLabelName(*decoded);
     if (!IsValidLabelName(name)) return Fail(Error{Errc::kInvalid, "invalid label name: " + Quote(name)});
-    return StringUnion(params, [&](const Queryable& q, const Matchers& m, std::int64_t start, std::int64_t end) { return q.LabelValues(name, m, start, end); });
+    return StringUnion(params, [&](const Queryable& q, const Matchers& m, std::int64_t start, std::int64_t end, std::vector<std::string>* warnings) {
+      return q.ReadableLabelValues(name, m, start, end, warnings);
+    });
   }
 
   HttpResponse Series(const HttpRequest&, const RequestParams& params) {
@@ -342,9 +356,15 @@ class QueryApi::Impl {
     if (lookup->end < lookup->start) lookup->sets.clear();
     std::vector<std::unique_ptr<Selection>> selections;
     std::vector<const Labels*> all;
+    std::vector<std::string> warnings;
     for (const Matchers& set : lookup->sets) {
       auto selection = lookup->snapshot->Select(set, lookup->start, lookup->end);
+      if (!selection && selection.error().code == Errc::kCorrupt) {  // none of what can be read
+        warnings.push_back(selection.error().message);
+        continue;
+      }
       if (!selection) return Fail({"execution", 422}, selection.error().message);
+      for (std::string& w : (*selection)->warnings()) warnings.push_back(std::move(w));
       for (std::size_t i = 0; i < (*selection)->size(); ++i) all.push_back(&(*selection)->labels(i));
       selections.push_back(std::move(*selection));
     }
@@ -352,7 +372,7 @@ class QueryApi::Impl {
       std::sort(all.begin(), all.end(), [](const Labels* a, const Labels* b) { return *a < *b; });
       all.erase(std::unique(all.begin(), all.end(), [](const Labels* a, const Labels* b) { return *a == *b; }), all.end());
     }
-    std::vector<std::string> warnings;
+    OnceEach(&warnings);
     if (lookup->limit > 0 && all.size() > lookup->limit) {
       all.resize(lookup->limit);
       warnings.emplace_back(kTruncated);

@@ -27,18 +27,31 @@ class LocalSource : public QuerySource {
   }
 
   Result<std::vector<std::string>> LabelNames(const LookupRequest& request) override {
-    return Strings(request, [&](const Matchers& m) { return data_->LabelNames(m, request.min_ms, request.max_ms); });
+    return Strings(request, [&](const Matchers& m) {
+      return request.warnings == nullptr ? data_->LabelNames(m, request.min_ms, request.max_ms)
+                                         : data_->ReadableLabelNames(m, request.min_ms, request.max_ms, request.warnings);
+    });
   }
   Result<std::vector<std::string>> LabelValues(std::string_view name, const LookupRequest& request) override {
-    return Strings(request, [&](const Matchers& m) { return data_->LabelValues(name, m, request.min_ms, request.max_ms); });
+    return Strings(request, [&](const Matchers& m) {
+      return request.warnings == nullptr ? data_->LabelValues(name, m, request.min_ms, request.max_ms)
+                                         : data_->ReadableLabelValues(name, m, request.min_ms, request.max_ms, request.warnings);
+    });
   }
 
   Result<std::vector<Labels>> Series(const LookupRequest& request) override {
     PROM_ASSIGN(const auto sets, Parse(request));
     std::vector<Labels> out;
     for (const Matchers& m : sets) {
-      PROM_ASSIGN(const auto selection, data_->Select(m, request.min_ms, request.max_ms));
-      for (std::size_t i = 0; i < selection->size(); ++i) out.push_back(selection->labels(i));
+      const auto selection = data_->Select(m, request.min_ms, request.max_ms);
+      if (!selection && request.warnings != nullptr && selection.error().code == Errc::kCorrupt) {
+        request.warnings->push_back(selection.error().message);
+        continue;
+      }
+      if (!selection) return selection.error();
+      for (std::size_t i = 0; i < (*selection)->size(); ++i) out.push_back((*selection)->labels(i));
+      if (request.warnings == nullptr) continue;
+      for (std::string& w : (*selection)->warnings()) request.warnings->push_back(std::move(w));
     }
     if (sets.size() > 1) {
       std::sort(out.begin(), out.end());

@@ -24,6 +24,8 @@ namespace prom::api {
 struct LookupRequest {
   std::vector<std::string> selectors;  // series that match any; none: all series
   std::int64_t min_ms = kMinTimeMs, max_ms = kMaxTimeMs;
+  // Where it is told what cannot be read; null: that is an error.
+  std::vector<std::string>* warnings = nullptr;
 };
 
 struct MetricInfo {

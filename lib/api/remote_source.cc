@@ -73,17 +73,17 @@ class RemoteSource : public QuerySource {
 
   Result<std::vector<std::string>> LabelNames(const LookupRequest& request) override {
     PROM_ASSIGN(const std::string body, Ask("labels", LookupForm(request), true, nullptr));
-    return Named(ReadStringsAnswer(body));
+    return Named(ReadStringsAnswer(body, request.warnings));
   }
   Result<std::vector<std::string>> LabelValues(std::string_view name, const LookupRequest& request) override {
     PROM_ASSIGN(const std::string body, Ask("label/" + PathName(name) + "/values", LookupForm(request), false, nullptr));
-    return Named(ReadStringsAnswer(body));
+    return Named(ReadStringsAnswer(body, request.warnings));
   }
   Result<std::vector<Labels>> Series(const LookupRequest& request) override {
     LookupRequest all = request;
     if (all.selectors.empty()) all.selectors.emplace_back("{__name__!=\"\"}");
     PROM_ASSIGN(const std::string body, Ask("series", LookupForm(all), true, nullptr));
-    return Named(ReadSeriesAnswer(body));
+    return Named(ReadSeriesAnswer(body, request.warnings));
   }
 
   Result<std::vector<MetricInfo>> Metrics(const LookupRequest& request) override {

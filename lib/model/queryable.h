@@ -63,6 +63,10 @@ class Selection {
   // Replaces *out with the samples of series i in [min_ms, max_ms]; the range
   // must lie inside the one given to Select.
   virtual Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const = 0;
+  // As Read, but only the newest sample of the range has to be there; others may be. What instant queries ask for.
+  virtual Result<void> ReadLatest(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const { return Read(i, min_ms, max_ms, out); }
+  // Parts of the range in which series may be missing, in words.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 class Queryable {
@@ -73,6 +77,17 @@ class Queryable {
   // Sorted, unique; of series that match (all when `matchers` is empty) and may have samples in the range.
   virtual Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const = 0;
   virtual Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const = 0;
+  // The same of what can be read: what cannot goes to *warnings, where the two above fail with kCorrupt, so that nobody
+  // takes what is missing for absent who has no place for warnings.
+  virtual Result<std::vector<std::string>> ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const {
+    (void)warnings;
+    return LabelNames(matchers, min_ms, max_ms);
+  }
+  virtual Result<std::vector<std::string>> ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
+                                                               std::vector<std::string>* warnings) const {
+    (void)warnings;
+    return LabelValues(name, matchers, min_ms, max_ms);
+  }
   // Type, help, unit by metric name, sorted by name; at most one entry a name.
   virtual Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const { return std::vector<std::pair<std::string, Metadata>>{}; }
   struct SeriesExemplars {

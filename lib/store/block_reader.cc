@@ -88,11 +88,36 @@ bool BlockReader::ParseTimes(std::string_view raw, std::uint32_t columns, std::v
 }
 
 Result<std::unique_ptr<Selection>> BlockReader::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
-  std::vector<std::uint32_t> ranks;
-  if (Overlaps(min_ms, max_ms)) {
-    PROM_ASSIGN(ranks, index_->Select(matchers));
+  if (!Overlaps(min_ms, max_ms)) return BlockSelection::Make(shared_from_this(), std::vector<std::uint32_t>{});
+  PROM_ASSIGN(auto series, Find(matchers));
+  return BlockSelection::Make(shared_from_this(), std::move(series));
+}
+
+Result<std::shared_ptr<const BlockSeries>> BlockReader::Find(const Matchers& matchers) const {
+  std::string key;
+  for (const Matcher& m : matchers) key += m.ToString() + '\0';
+  const std::uint64_t lost_pages = LostPageCount();
+  {
+    MutexLock lock(kept_mutex_);
+    for (auto it = kept_.begin(); it != kept_.end(); ++it) {
+      if (it->matchers != key || it->lost_pages != lost_pages) continue;
+      kept_.splice(kept_.begin(), kept_, it);
+      return it->series;
+    }
   }
-  return BlockSelection::Make(shared_from_this(), ranks);
+  PROM_ASSIGN(const auto ranks, index_->Select(matchers));
+  PROM_ASSIGN(auto series, BlockSelection::SeriesOf(*this, ranks));
+  Kept found{std::move(key), series, lost_pages, 0};
+  for (const Labels& labels : series->labels) found.bytes += sizeof(Labels) + 16 + labels.bytes().size();
+  if (found.bytes > kMaxKeptBytes) return series;
+  MutexLock lock(kept_mutex_);
+  kept_.push_front(std::move(found));
+  std::size_t bytes = 0, count = 0;
+  for (auto it = kept_.begin(); it != kept_.end();) {
+    bytes += it->bytes;
+    it = ++count > kMaxKept || bytes > kMaxKeptBytes ? kept_.erase(it) : std::next(it);
+  }
+  return series;
 }
 
 Result<std::vector<std::string>> BlockReader::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {

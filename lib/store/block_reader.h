@@ -9,17 +9,25 @@
 
 #include <atomic>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/io.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "model/queryable.h"
 #include "store/block_format.h"
 #include "store/index_reader.h"
 
 namespace prom::store {
+
+// Series of a block by label set: their labels, and their numbers in the groups.
+struct BlockSeries {
+  std::vector<Labels> labels;
+  std::vector<std::uint32_t> numbers;
+};
 
 class BlockReader : public Queryable, public std::enable_shared_from_this<BlockReader> {
  public:
@@ -56,6 +64,18 @@ class BlockReader : public Queryable, public std::enable_shared_from_this<BlockR
  private:
   BlockReader() = default;
   bool Overlaps(std::int64_t min_ms, std::int64_t max_ms) const { return min_ms <= head_.max_ms && max_ms >= head_.min_ms; }
+  Result<std::shared_ptr<const BlockSeries>> Find(const Matchers& matchers) const;
+
+  // What the last selections found, newest first: dashboards and rules ask the same again and again.
+  static constexpr std::size_t kMaxKept = 16, kMaxKeptBytes = 1 << 20;
+  struct Kept {
+    std::string matchers;
+    std::shared_ptr<const BlockSeries> series;
+    std::uint64_t lost_pages = 0;  // when it was found: after a loss the index has to be read again, to notice
+    std::size_t bytes = 0;
+  };
+  mutable Mutex kept_mutex_;
+  mutable std::list<Kept> kept_ GUARDED_BY(kept_mutex_);
 
   std::string dir_, chunks_path_;
   std::shared_ptr<const IndexReader> index_;

@@ -26,17 +26,26 @@ struct BlockSelection::Part {
   const std::int64_t* times() const { return column->data() + entry.first + begin; }
 };
 
-Result<std::unique_ptr<Selection>> BlockSelection::Make(std::shared_ptr<const BlockReader> block, const std::vector<std::uint32_t>& ranks) {
-  auto self = std::unique_ptr<BlockSelection>(new BlockSelection(std::move(block)));
-  self->labels_.reserve(ranks.size());
-  self->numbers_.reserve(ranks.size());
-  IndexReader::SeriesReader series(self->block_->index());
+Result<std::shared_ptr<const BlockSeries>> BlockSelection::SeriesOf(const BlockReader& block, const std::vector<std::uint32_t>& ranks) {
+  auto out = std::make_shared<BlockSeries>();
+  out->labels.reserve(ranks.size());
+  out->numbers.reserve(ranks.size());
+  IndexReader::SeriesReader series(block.index());
   for (const std::uint32_t rank : ranks) {
     std::uint64_t skipped = 0;
-    PROM_TRY(series.Read(rank, &self->labels_.emplace_back(), &skipped));
-    self->numbers_.push_back(static_cast<std::uint32_t>(rank + skipped));
+    PROM_TRY(series.Read(rank, &out->labels.emplace_back(), &skipped));
+    out->numbers.push_back(static_cast<std::uint32_t>(rank + skipped));
   }
-  return std::unique_ptr<Selection>(std::move(self));
+  return std::shared_ptr<const BlockSeries>(std::move(out));
+}
+
+Result<std::unique_ptr<Selection>> BlockSelection::Make(std::shared_ptr<const BlockReader> block, const std::vector<std::uint32_t>& ranks) {
+  PROM_ASSIGN(auto series, SeriesOf(*block, ranks));
+  return Make(std::move(block), std::move(series));
+}
+
+std::unique_ptr<Selection> BlockSelection::Make(std::shared_ptr<const BlockReader> block, std::shared_ptr<const BlockSeries> series) {
+  return std::unique_ptr<Selection>(new BlockSelection(std::move(block), std::move(series)));
 }
 
 Result<std::shared_ptr<const BlockSelection::Group>> BlockSelection::LoadGroup(std::uint32_t i) const {
@@ -105,12 +114,12 @@ Result<std::shared_ptr<const BlockSelection::Times>> BlockSelection::LoadColumn(
 }
 
 void BlockSelection::Warn(std::size_t i, const std::string& what, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
-  out->warnings.push_back(what + "; " + labels_[i].ToSeries() + " lacks samples of " + FormatTimeRfc3339(min_ms) + " to " + FormatTimeRfc3339(max_ms));
+  out->warnings.push_back(what + "; " + labels(i).ToSeries() + " lacks samples of " + FormatTimeRfc3339(min_ms) + " to " + FormatTimeRfc3339(max_ms));
 }
 
 void BlockSelection::FindParts(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, std::vector<Part>* floats, std::vector<Part>* histograms,
                                SeriesColumns* out) const {
-  const std::uint32_t number = numbers_[i];
+  const std::uint32_t number = series_->numbers[i];
   const std::uint32_t slices = block_->head().slices;
   for (std::uint32_t s = 0; s < slices; ++s) {
     const BlockSlice slice = block_->slice(s);

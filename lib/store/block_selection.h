@@ -19,9 +19,11 @@ namespace prom::store {
 class BlockSelection : public Selection {
  public:
   static Result<std::unique_ptr<Selection>> Make(std::shared_ptr<const BlockReader> block, const std::vector<std::uint32_t>& ranks);
+  static std::unique_ptr<Selection> Make(std::shared_ptr<const BlockReader> block, std::shared_ptr<const BlockSeries> series);
+  static Result<std::shared_ptr<const BlockSeries>> SeriesOf(const BlockReader& block, const std::vector<std::uint32_t>& ranks);
 
-  std::size_t size() const override { return labels_.size(); }
-  const Labels& labels(std::size_t i) const override { return labels_[i]; }
+  std::size_t size() const override { return series_->labels.size(); }
+  const Labels& labels(std::size_t i) const override { return series_->labels[i]; }
   Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override;
 
  private:
@@ -34,7 +36,7 @@ class BlockSelection : public Selection {
   using Times = std::vector<std::int64_t>;
   struct Part;  // rows of a chunk that are wanted
 
-  explicit BlockSelection(std::shared_ptr<const BlockReader> block) : block_(std::move(block)) {}
+  BlockSelection(std::shared_ptr<const BlockReader> block, std::shared_ptr<const BlockSeries> series) : block_(std::move(block)), series_(std::move(series)) {}
   Result<std::shared_ptr<const Group>> LoadGroup(std::uint32_t i) const;
   Result<std::shared_ptr<const Times>> LoadColumn(std::uint32_t column) const;
   // Finds the chunks of a series; damage goes to out->warnings.
@@ -46,8 +48,7 @@ class BlockSelection : public Selection {
 
   const std::shared_ptr<const BlockReader> block_;
   const std::uint64_t lost_before_ = LostPageCount();
-  std::vector<Labels> labels_;
-  std::vector<std::uint32_t> numbers_;  // in the groups
+  const std::shared_ptr<const BlockSeries> series_;
 
   // Groups used last, newest first. Neighbours of a series are in its group, so few are needed.
   static constexpr std::size_t kMaxGroups = 48;

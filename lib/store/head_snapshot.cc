@@ -23,17 +23,22 @@ bool MatchesAll(const Matchers& matchers, const Labels& labels) {
 
 class HeadSelection : public Selection {
  public:
-  HeadSelection(std::shared_ptr<const HeadSnapshotImpl> snapshot, std::vector<std::pair<Labels, std::uint32_t>> series)
-      : snapshot_(std::move(snapshot)), series_(std::move(series)) {}
+  HeadSelection(std::shared_ptr<const HeadSnapshotImpl> snapshot, std::vector<std::pair<Labels, std::uint32_t>> series, std::vector<HeadHome> homes)
+      : snapshot_(std::move(snapshot)), series_(std::move(series)), homes_(std::move(homes)) {}
   std::size_t size() const override { return series_.size(); }
   const Labels& labels(std::size_t i) const override { return series_[i].first; }
   Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override {
     return snapshot_->Read(series_[i].second, min_ms, max_ms, out);
   }
+  Result<void> ReadLatest(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override {
+    if (homes_[i].only && snapshot_->ReadNewestRow(homes_[i], min_ms, max_ms, out)) return {};
+    return Read(i, min_ms, max_ms, out);
+  }
 
  private:
   std::shared_ptr<const HeadSnapshotImpl> snapshot_;
   std::vector<std::pair<Labels, std::uint32_t>> series_;
+  std::vector<HeadHome> homes_;
 };
 
 void TailSelect(const TailPart& part, const Matchers& matchers, std::vector<std::pair<Labels, std::uint32_t>>* out) {
@@ -104,17 +109,21 @@ Result<std::vector<HeadSnapshotImpl::Match>> HeadSnapshotImpl::Find(const Matche
       out.emplace_back(std::move(labels), static_cast<std::uint32_t>(id));
     }
   }
-  const bool sorted = series_.segments.size() == 1;
-  const std::size_t indexed = out.size();
-  for (const auto& part : series_.tail) TailSelect(*part, matchers, &out);
-  if (!sorted || out.size() != indexed) SortByLabels(&out);
+  std::size_t runs = out.empty() ? 0 : series_.segments.size();  // each is sorted
+  for (const auto& part : series_.tail) {
+    const std::size_t before = out.size();
+    TailSelect(*part, matchers, &out);
+    runs += out.size() != before ? 1 : 0;
+  }
+  if (runs > 1) SortByLabels(&out);
   return out;
 }
 
-bool HeadSnapshotImpl::MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms) const {
+bool HeadSnapshotImpl::MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, HeadHome* home) const {
   const auto overlaps = [&](const TileState& s) { return s.min_t <= s.max_t && s.min_t <= max_ms && s.max_t >= min_ms; };
   std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
   if (!files_->Homes(series, state_.extents, &homes)) return true;
+  if (home != nullptr && homes.size() == 1 && !overlaps(state_.loose)) *home = {homes[0].first, homes[0].second, true};
   for (const auto& [layout, slot] : homes)
     if (overlaps(state_.layouts[layout])) return true;
   if (!overlaps(state_.loose)) return false;
@@ -126,16 +135,23 @@ bool HeadSnapshotImpl::MayHaveSamples(std::uint32_t series, std::int64_t min_ms,
 
 Result<std::unique_ptr<Selection>> HeadSnapshotImpl::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   PROM_ASSIGN(auto found, Find(matchers));
-  std::erase_if(found, [&](const Match& m) { return !MayHaveSamples(m.second, min_ms, max_ms); });
+  std::vector<HeadHome> homes;
+  homes.reserve(found.size());
+  std::erase_if(found, [&](const Match& m) {
+    HeadHome home;
+    if (!MayHaveSamples(m.second, min_ms, max_ms, &home)) return true;
+    homes.push_back(home);
+    return false;
+  });
   if (LostPageCount() != lost_before_) return LostPageError();
-  return std::unique_ptr<Selection>(std::make_unique<HeadSelection>(shared_from_this(), std::move(found)));
+  return std::unique_ptr<Selection>(std::make_unique<HeadSelection>(shared_from_this(), std::move(found), std::move(homes)));
 }
 
 Result<std::vector<std::string>> HeadSnapshotImpl::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   std::set<std::string, std::less<>> names;
   PROM_ASSIGN(const auto found, Find(matchers));
   for (const auto& [labels, id] : found) {
-    if (!MayHaveSamples(id, min_ms, max_ms)) continue;
+    if (!MayHaveSamples(id, min_ms, max_ms, nullptr)) continue;
     for (const Label label : labels)
       if (names.find(label.name) == names.end()) names.emplace(label.name);
   }
@@ -147,7 +163,7 @@ Result<std::vector<std::string>> HeadSnapshotImpl::LabelValues(std::string_view 
   PROM_ASSIGN(const auto found, Find(matchers));
   for (const auto& [labels, id] : found) {
     const std::string_view value = labels.Get(name);
-    if (value.empty() || values.find(value) != values.end() || !MayHaveSamples(id, min_ms, max_ms)) continue;
+    if (value.empty() || values.find(value) != values.end() || !MayHaveSamples(id, min_ms, max_ms, nullptr)) continue;
     values.emplace(value);
   }
   return std::vector<std::string>(values.begin(), values.end());
@@ -415,6 +431,35 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
   } else {
     out->t = out->t_buffer;
   }
+}
+
+bool HeadSnapshotImpl::ReadNewestRow(const HeadHome& home, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+  const auto view = View(home.layout);
+  if (!view->warnings.empty()) return false;
+  const std::size_t sealed = view->sealed->t.size(), word = home.slot / 64;
+  const std::uint64_t bit = std::uint64_t{1} << (home.slot % 64);
+  std::size_t row = view->open.size();
+  while (row > 0 && view->open[row - 1].t > max_ms) --row;
+  for (; row > 0; --row) {
+    const RowView& r = view->open[row - 1];
+    if (r.t < min_ms) return false;
+    std::size_t at = home.slot;
+    if (home.slot >= r.columns) continue;
+    if (!view->open_words.empty()) {
+      const LayoutView::OpenWord& w = view->open_words[word * view->open.size() + row - 1];
+      if ((w.bits & bit) == 0) continue;
+      at = w.before + static_cast<std::size_t>(std::popcount(w.bits & (bit - 1)));
+    }
+    out->Clear();
+    out->v_buffer.assign(1, LoadLe<double>(r.values + std::size_t{8} * at));
+    out->v = out->v_buffer;
+    const std::size_t first = sealed + row - 1;
+    out->t = {view->t.data() + first, 1};
+    if (first + 1 < (1u << 20) && home.layout < (1u << 24)) out->time_column = (std::uint64_t{home.layout} + 1) << 40 | first << 20 | (first + 1);
+    out->pin = view;
+    return LostPageCount() == lost_before_;
+  }
+  return false;
 }
 
 Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {

@@ -26,6 +26,12 @@ struct HeadState {
   std::shared_ptr<MappedFile> extras;
 };
 
+// Where a series has its samples.
+struct HeadHome {
+  std::uint32_t layout = 0, slot = 0;
+  bool only = false;  // and nowhere else in the range of the selection
+};
+
 class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_this<HeadSnapshotImpl> {
  public:
   HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series);
@@ -41,6 +47,8 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::vector<std::string> losses() const override;
 
   Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
+  // The newest sample of the range, if it lies in the rows that are not sealed yet and nothing there is damaged; else false.
+  bool ReadNewestRow(const HeadHome& home, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
   std::shared_ptr<const LayoutView> View(std::uint32_t layout) const;
   const std::vector<std::string>& LooseWarnings() const {
     LoadLoose();
@@ -54,7 +62,8 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   Result<void> ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
   using Match = std::pair<Labels, std::uint32_t>;
   Result<std::vector<Match>> Find(const Matchers& matchers) const;
-  bool MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms) const;
+  // *home, if not null: its place when it has only one.
+  bool MayHaveSamples(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, HeadHome* home) const;
   void LoadLoose() const;
   // Loose samples of a series, ascending.
   void ReadLoose(std::uint32_t series, std::vector<LooseSample>* out, std::vector<std::string>* warnings) const;

@@ -6,6 +6,7 @@
 #include "base/lost_pages.h"
 #include "base/number.h"
 #include "base/time.h"
+#include "model/sort_labels.h"
 
 namespace prom::store {
 
@@ -247,6 +248,7 @@ SeriesView HeadFiles::Series(const ExtentState& extents) {
     }
     if (part->series.size() < part->end - part->first && part->damaged_at == 0) part->damaged_at = offset + bytes.size();
     part->end_offset = std::max(offset, extents.series_bytes);
+    SortByLabels(&part->series);  // once, rather than for each query
     for (std::uint32_t i = 0; i < part->series.size(); ++i) part->by_name[part->series[i].first.metric_name()].push_back(i);
     parts.push_back(std::move(part));
   }

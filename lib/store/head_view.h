@@ -31,7 +31,7 @@ namespace prom::store {
 // A range of series ids that is not in an index segment yet.
 struct TailPart {
   std::uint32_t first = 0, end = 0;  // ids
-  std::vector<std::pair<Labels, std::uint32_t>> series;
+  std::vector<std::pair<Labels, std::uint32_t>> series;  // sorted by labels
   std::unordered_map<std::string_view, std::vector<std::uint32_t>> by_name;  // metric name -> places in series
   std::uint64_t damaged_at = 0;  // offset in the series file of bytes that are no record, or of its end when it is too short; 0: none
   std::uint64_t end_offset = 0;  // in the series file

@@ -29,7 +29,13 @@ class MergedSelection : public Selection {
 
   std::size_t size() const override { return labels_.size(); }
   const Labels& labels(std::size_t i) const override { return *labels_[i]; }
-  Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override;
+  Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override { return Read(i, min_ms, max_ms, false, out); }
+  Result<void> ReadLatest(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override { return Read(i, min_ms, max_ms, true, out); }
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out;
+    for (const MissingPart& m : missing_) out.push_back(m.what);
+    return out;
+  }
 
  private:
   struct Source {
@@ -42,6 +48,7 @@ class MergedSelection : public Selection {
   };
 
   void Merge();
+  Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, bool latest, SeriesColumns* out) const;
   std::uint64_t IdOf(std::uint32_t selection, std::uint64_t id) const;
   Joined& Intern(const std::string& key) const REQUIRES(mutex_);
   void Concatenate(std::vector<std::pair<std::uint32_t, SeriesColumns*>>* parts, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
@@ -64,30 +71,47 @@ class MergedSelection : public Selection {
 
 void MergedSelection::Merge() {
   std::vector<std::size_t> next(selections_.size(), 0);
+  std::vector<std::uint32_t> left;  // selections with series left
+  std::size_t most = 0;
+  for (std::uint32_t s = 0; s < selections_.size(); ++s) {
+    if (selections_[s]->size() > 0) left.push_back(s);
+    most = std::max(most, selections_[s]->size());
+  }
+  labels_.reserve(most);
+  starts_.reserve(most + 1);
+  const auto head = [&](std::uint32_t s) -> const Labels& { return selections_[s]->labels(next[s]); };
+  const auto begin_series = [&](const Labels& series) {
+    if (!labels_.empty() && *labels_.back() == series) return;
+    labels_.push_back(&series);
+    starts_.push_back(sources_.size());
+  };
+  const auto take = [&](std::uint32_t s) {
+    sources_.push_back({s, static_cast<std::uint32_t>(next[s])});
+    return ++next[s] < selections_[s]->size();
+  };
   // Selections with series left, as a heap by their next labels; of equal ones the earlier source first.
-  std::vector<std::uint32_t> heap;
   const auto after = [&](std::uint32_t a, std::uint32_t b) {
-    const auto order = selections_[a]->labels(next[a]) <=> selections_[b]->labels(next[b]);
+    const auto order = head(a) <=> head(b);
     return order != 0 ? order > 0 : a > b;
   };
-  for (std::uint32_t s = 0; s < selections_.size(); ++s) {
-    if (selections_[s]->size() > 0) heap.push_back(s);
-  }
-  std::make_heap(heap.begin(), heap.end(), after);
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), after);
-    const std::uint32_t s = heap.back();
-    const Labels& series = selections_[s]->labels(next[s]);
-    if (labels_.empty() || !(*labels_.back() == series)) {
-      labels_.push_back(&series);
-      starts_.push_back(sources_.size());
+  while (!left.empty()) {
+    // Most series are in all sources: as long as that holds, equality is all that has to be looked at.
+    while (!left.empty() && std::all_of(left.begin() + 1, left.end(), [&](std::uint32_t s) { return head(s) == head(left[0]); })) {
+      begin_series(head(left[0]));
+      std::erase_if(left, [&](std::uint32_t s) { return !take(s); });
     }
-    sources_.push_back({s, static_cast<std::uint32_t>(next[s])});
-    if (++next[s] < selections_[s]->size()) {
-      std::push_heap(heap.begin(), heap.end(), after);
-    } else {
-      heap.pop_back();
+    std::make_heap(left.begin(), left.end(), after);
+    for (int rounds = 1024; rounds > 0 && !left.empty(); --rounds) {
+      std::pop_heap(left.begin(), left.end(), after);
+      const std::uint32_t s = left.back();
+      begin_series(head(s));
+      if (take(s)) {
+        std::push_heap(left.begin(), left.end(), after);
+      } else {
+        left.pop_back();
+      }
     }
+    std::sort(left.begin(), left.end());
   }
   starts_.push_back(sources_.size());
 }
@@ -218,7 +242,7 @@ void MergedSelection::Interleave(const std::vector<std::pair<std::uint32_t, Seri
   if (starts) out->st = out->st_buffer;
 }
 
-Result<void> MergedSelection::Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+Result<void> MergedSelection::Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, bool latest, SeriesColumns* out) const {
   const std::size_t begin = starts_[i], count = starts_[i + 1] - begin;
   const auto warn_missing = [&] {
     for (const MissingPart& m : missing_) {
@@ -227,7 +251,8 @@ Result<void> MergedSelection::Read(std::size_t i, std::int64_t min_ms, std::int6
   };
   if (count == 1) {
     const Source& s = sources_[begin];
-    PROM_TRY(selections_[s.selection]->Read(s.index, min_ms, max_ms, out));
+    const Selection& source = *selections_[s.selection];
+    PROM_TRY(latest ? source.ReadLatest(s.index, min_ms, max_ms, out) : source.Read(s.index, min_ms, max_ms, out));
     out->time_column = IdOf(s.selection, out->time_column);
     warn_missing();
     return {};
@@ -253,7 +278,8 @@ Result<void> MergedSelection::Read(std::size_t i, std::int64_t min_ms, std::int6
   for (std::size_t n = 0; n < count; ++n) {
     if (columns[n] == nullptr) columns[n] = std::make_unique<SeriesColumns>();
     const Source& s = sources_[begin + n];
-    PROM_TRY(selections_[s.selection]->Read(s.index, min_ms, max_ms, columns[n].get()));
+    const Selection& source = *selections_[s.selection];
+    PROM_TRY(latest ? source.ReadLatest(s.index, min_ms, max_ms, columns[n].get()) : source.Read(s.index, min_ms, max_ms, columns[n].get()));
     for (auto& w : columns[n]->warnings) warnings.push_back(std::move(w));
     if (!columns[n]->t.empty() || !columns[n]->histograms.empty()) parts.emplace_back(s.selection, columns[n].get());
   }
@@ -326,26 +352,39 @@ Result<std::unique_ptr<Selection>> MergedQueryable::Select(const Matchers& match
   return std::unique_ptr<Selection>(new MergedSelection(std::move(selections), std::move(missing)));
 }
 
-Result<std::vector<std::string>> MergedQueryable::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
-  PROM_TRY(RefuseMissing(min_ms, max_ms));
+template <typename Get>
+Result<std::vector<std::string>> MergedQueryable::Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const {
+  if (warnings == nullptr) PROM_TRY(RefuseMissing(min_ms, max_ms));
+  for (const MissingPart& m : missing_) {
+    if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) warnings->push_back(m.what);
+  }
   std::vector<std::string> out;
   for (const auto& source : sources_) {
     if (!Overlaps(source->TimeRange(), min_ms, max_ms)) continue;
-    PROM_ASSIGN(auto names, source->LabelNames(matchers, min_ms, max_ms));
-    Unite(&out, std::move(names));
+    auto found = get(*source);
+    if (found) {
+      Unite(&out, std::move(*found));
+    } else if (warnings != nullptr && found.error().code == Errc::kCorrupt) {
+      warnings->push_back(found.error().message);
+    } else {
+      return std::move(found.error());
+    }
   }
   return out;
 }
 
+Result<std::vector<std::string>> MergedQueryable::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  return ReadableLabelNames(matchers, min_ms, max_ms, nullptr);
+}
 Result<std::vector<std::string>> MergedQueryable::LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
-  PROM_TRY(RefuseMissing(min_ms, max_ms));
-  std::vector<std::string> out;
-  for (const auto& source : sources_) {
-    if (!Overlaps(source->TimeRange(), min_ms, max_ms)) continue;
-    PROM_ASSIGN(auto values, source->LabelValues(name, matchers, min_ms, max_ms));
-    Unite(&out, std::move(values));
-  }
-  return out;
+  return ReadableLabelValues(name, matchers, min_ms, max_ms, nullptr);
+}
+Result<std::vector<std::string>> MergedQueryable::ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const {
+  return Strings(min_ms, max_ms, warnings, [&](const Queryable& q) { return q.LabelNames(matchers, min_ms, max_ms); });
+}
+Result<std::vector<std::string>> MergedQueryable::ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
+                                                                      std::vector<std::string>* warnings) const {
+  return Strings(min_ms, max_ms, warnings, [&](const Queryable& q) { return q.LabelValues(name, matchers, min_ms, max_ms); });
 }
 
 Result<std::vector<std::pair<std::string, Metadata>>> MergedQueryable::ListMetadata() const {

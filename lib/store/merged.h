@@ -26,14 +26,17 @@ class MergedQueryable : public Queryable {
   // Sources whose TimeRange lies outside of a question are not asked. A source whose
   // Select fails with kCorrupt counts as missing for that Select.
   //
-  // Missing parts go to the warnings of every series that is read in their range. A
-  // selection without series, and the questions that have no place for a warning,
-  // are answered with kCorrupt instead, so that what is missing never looks absent.
+  // Missing parts go to the warnings of every series that is read in their range, and of
+  // the selection. A selection without series, and the questions that have no place for a
+  // warning, are answered with kCorrupt instead, so that what is missing never looks absent.
   explicit MergedQueryable(std::vector<std::shared_ptr<const Queryable>> sources, std::vector<MissingPart> missing = {});
 
   Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const override;
+  Result<std::vector<std::string>> ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
+                                                       std::vector<std::string>* warnings) const override;
   Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override;
   Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override;
   std::pair<std::int64_t, std::int64_t> TimeRange() const override;
@@ -42,6 +45,9 @@ class MergedQueryable : public Queryable {
 
  private:
   Result<void> RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const;
+  // The union of what `get` finds in the sources. Null warnings: damage is an error.
+  template <typename Get>
+  Result<std::vector<std::string>> Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const;
 
   std::vector<std::shared_ptr<const Queryable>> sources_;
   std::vector<MissingPart> missing_;

@@ -15,12 +15,18 @@ namespace {
 // A thread costs some 20 us to start and a query that ends sooner than this gains nothing.
 constexpr std::chrono::milliseconds kAlone{2};
 
-// A ring of columns: series i is read into slot i % slots, and taken out in order
-// by whichever thread happens to complete the next one.
+// Steps that are handed from thread to thread at once: a lock and perhaps a wake-up each.
+constexpr std::size_t kStepsAtOnce = 1024;
+
+// A ring of batches of columns: batch i is read into slot i % slots, and taken out in
+// order by whichever thread happens to complete the next one.
 class Ring {
  public:
   Ring(QueryContext& context, Operator& op, const ConsumeColumn& consume, std::size_t first, std::size_t slots)
-      : context_(context), op_(op), consume_(consume), count_(op.series().size()), next_read_(first), next_out_(first), slots_(slots) {}
+      : context_(context), op_(op), consume_(consume), first_(first), size_(std::clamp<std::size_t>(kStepsAtOnce / std::max<std::size_t>(op.grid().steps, 1), 1, 64)),
+        count_((op.series().size() - first + size_ - 1) / size_), slots_(slots) {
+    for (Slot& slot : slots_) slot.columns.resize(size_);
+  }
 
   void Work(std::size_t worker) {
     std::unique_lock lock(mutex_);
@@ -30,8 +36,7 @@ class Ring {
       const std::size_t i = next_read_++;
       Slot& slot = slots_[i % slots_.size()];
       lock.unlock();
-      slot.outcome = context_.Check();
-      if (*slot.outcome) slot.outcome = op_.Read(context_, i, worker, &slot.column);
+      slot.outcome = ReadBatch(i, worker, &slot);
       lock.lock();
       slot.ready = true;
       if (!handing_out_) HandOut(lock);
@@ -42,10 +47,21 @@ class Ring {
 
  private:
   struct Slot {
-    StepColumn column;
+    std::vector<StepColumn> columns;
     std::optional<Result<void>> outcome;
     bool ready = false;
   };
+
+  std::size_t Begin(std::size_t batch) const { return first_ + batch * size_; }
+  std::size_t End(std::size_t batch) const { return std::min(Begin(batch) + size_, op_.series().size()); }
+
+  Result<void> ReadBatch(std::size_t batch, std::size_t worker, Slot* slot) {
+    for (std::size_t i = Begin(batch); i < End(batch); ++i) {
+      PROM_TRY(context_.Check());
+      PROM_TRY(op_.Read(context_, i, worker, &slot->columns[i - Begin(batch)]));
+    }
+    return {};
+  }
 
   bool done() const { return failed_ || next_read_ == count_; }
 
@@ -56,7 +72,7 @@ class Ring {
       if (!slot.ready) break;
       lock.unlock();
       Result<void> result = *slot.outcome;
-      if (result) result = consume_(next_out_, &slot.column);
+      for (std::size_t i = Begin(next_out_); result && i < End(next_out_); ++i) result = consume_(i, &slot.columns[i - Begin(next_out_)]);
       lock.lock();
       slot.ready = false;
       ++next_out_;
@@ -69,11 +85,11 @@ class Ring {
   QueryContext& context_;
   Operator& op_;
   const ConsumeColumn& consume_;
-  const std::size_t count_;
+  const std::size_t first_, size_, count_;  // series; series of a batch; batches
   std::mutex mutex_;
   std::condition_variable room_;
-  // All below guarded by mutex_, but for the column and outcome of a slot that is being read or handed out.
-  std::size_t next_read_, next_out_;
+  // All below guarded by mutex_, but for the columns and outcome of a slot that is being read or handed out.
+  std::size_t next_read_ = 0, next_out_ = 0;
   bool handing_out_ = false;
   std::optional<Error> failed_;
   std::vector<Slot> slots_;

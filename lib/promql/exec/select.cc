@@ -10,6 +10,7 @@
 namespace prom::promql {
 
 Result<void> SelectOperator::DoPrepare(QueryContext& context) {
+  if (grid_.steps == 1 && !spec_.smoothed) source_->WantLatest();
   PROM_TRY(source_->Prepare(context));
   series_ = source_->series();
   return spec_.take == Take::kValue ? Result<void>() : DropNames(context, &series_);

@@ -42,7 +42,7 @@ Result<void> StorageSource::Prepare(QueryContext& context) {
 
 Result<void> StorageSource::Read(QueryContext& context, std::size_t i, std::size_t, SeriesColumns* out) {
   PROM_TRY(context.Check());
-  if (auto read = selection_->Read(i, min_ms_, max_ms_, out); !read) return read.error().Wrap("expanding series: ");
+  if (auto read = latest_ ? selection_->ReadLatest(i, min_ms_, max_ms_, out) : selection_->Read(i, min_ms_, max_ms_, out); !read) return read.error().Wrap("expanding series: ");
   if (detect_resets_) DetectResets(&out->histograms);
   std::size_t samples = out->t.size();
   for (const HistogramSample& h : out->histograms) samples += HistogramHeldSize(*h.h);

@@ -32,6 +32,8 @@ class SeriesSource {
   virtual Result<void> Prepare(QueryContext& context) = 0;
   // Samples of series i, stale markers included.
   virtual Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, SeriesColumns* out) = 0;
+  // Before Prepare: Read need give the newest sample only.
+  virtual void WantLatest() {}
   virtual std::string Explain() const = 0;
   virtual std::vector<const Operator*> Children() const = 0;
   const std::vector<SeriesMeta>& series() const { return series_; }
@@ -47,6 +49,8 @@ class StorageSource : public SeriesSource {
       : matchers_(selector.matchers), min_ms_(min_ms), max_ms_(max_ms), detect_resets_(detect_resets) {}
   Result<void> Prepare(QueryContext& context) override;
   Result<void> Read(QueryContext& context, std::size_t i, std::size_t worker, SeriesColumns* out) override;
+  // Resets are found by comparing with the sample before.
+  void WantLatest() override { latest_ = !detect_resets_; }
   std::string Explain() const override;
   std::vector<const Operator*> Children() const override { return {}; }
 
@@ -54,6 +58,7 @@ class StorageSource : public SeriesSource {
   Matchers matchers_;
   std::int64_t min_ms_, max_ms_;
   bool detect_resets_;
+  bool latest_ = false;
   std::shared_ptr<const Selection> selection_;
   HeldSamples held_;
 };

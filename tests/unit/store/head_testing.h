@@ -79,6 +79,16 @@ inline Result<void> ReadAll(const Queryable& q, Content* out, std::vector<std::s
       (*out)[selection->labels(i).ToString()][columns.t[k]] = std::bit_cast<std::uint64_t>(columns.v[k]);
     }
     for (const HistogramSample& h : columns.histograms) (*out)[selection->labels(i).ToString()][h.t_ms] = std::bit_cast<std::uint64_t>(h.h->sum);
+    const auto newest = [](const SeriesColumns& c) {
+      std::pair<std::int64_t, std::uint64_t> at{kMinTimeMs, 0};
+      if (!c.t.empty()) at = {c.t.back(), std::bit_cast<std::uint64_t>(c.v.back())};
+      if (!c.histograms.empty() && c.histograms.back().t_ms > at.first) at = {c.histograms.back().t_ms, std::bit_cast<std::uint64_t>(c.histograms.back().h->sum)};
+      return at;
+    };
+    const auto want = newest(columns);
+    if (!columns.warnings.empty()) continue;
+    PROM_TRY(selection->ReadLatest(i, min_ms, max_ms, &columns));
+    if (newest(columns) != want) return Error{Errc::kInternal, "not the newest sample: " + selection->labels(i).ToString()};
   }
   return {};
 }

@@ -1,7 +1,9 @@
 #include "store/merged.h"
 
 #include <boost/test/unit_test.hpp>
+#include <map>
 #include <random>
+#include <set>
 
 #include "model_store.h"
 #include "store/tombstones.h"
@@ -87,6 +89,44 @@ BOOST_AUTO_TEST_CASE(missing_parts) {
   for (const Errc code : {merged.LabelNames({}, 0, 200).error().code, merged.LabelValues("a", {}, 0, 200).error().code,
                           merged.Select({Matcher::Equal("__name__", "y")}, 0, 200).error().code}) {
     BOOST_TEST((code == Errc::kCorrupt));
+  }
+  const std::vector<std::string> want{"blocks/X/index: damaged"};
+  std::vector<std::string> warnings;
+  BOOST_TEST((*merged.ReadableLabelNames({}, 0, 200, &warnings) == std::vector<std::string>{"__name__"}));
+  BOOST_TEST((warnings == want));
+  BOOST_TEST((*merged.ReadableLabelValues("__name__", {}, 60, 200, &warnings) == std::vector<std::string>{"x"}));
+  BOOST_TEST((warnings == want));  // nothing is missing there
+  BOOST_TEST(((*all)->warnings() == want));
+}
+
+// Most series in all sources, some in a few, at both ends and in between; more than a stretch of the merge.
+BOOST_AUTO_TEST_CASE(series_of_some_sources) {
+  std::mt19937 random(5);
+  std::map<Labels, std::set<int>> where;
+  std::vector<std::shared_ptr<const Queryable>> sources;
+  std::vector<std::shared_ptr<ModelStore>> stores;
+  for (int s = 0; s < 4; ++s) stores.push_back(std::make_shared<ModelStore>());
+  for (int i = 0; i < 5000; ++i) {
+    const Labels labels{{"__name__", "x"}, {"i", std::to_string(i)}};
+    const bool rare = i < 3 || i > 4990 || (i > 2000 && i < 2500) || random() % 50 == 0;
+    for (int s = 0; s < 4; ++s) {
+      if (rare && random() % 3 != 0) continue;
+      stores[static_cast<std::size_t>(s)]->series[labels][100 + s] = {static_cast<double>(s), 0, nullptr};
+      where[labels].insert(s);
+    }
+  }
+  for (auto& s : stores) sources.push_back(s);
+  const MergedQueryable merged(sources);
+  const auto all = *merged.Select({}, 0, 200);
+  BOOST_TEST_REQUIRE(all->size() == where.size());
+  std::size_t i = 0;
+  for (const auto& [labels, in] : where) {
+    SeriesColumns columns;
+    BOOST_TEST_REQUIRE((all->labels(i) == labels));
+    BOOST_TEST_REQUIRE(bool(all->Read(i++, 0, 200, &columns)));
+    BOOST_TEST_REQUIRE(columns.t.size() == in.size());
+    std::size_t n = 0;
+    for (const int s : in) BOOST_TEST_REQUIRE(columns.t[n++] == 100 + s);
   }
 }
 
