@@ -67,7 +67,7 @@ class BlockReader : public Queryable, public std::enable_shared_from_this<BlockR
   Result<std::shared_ptr<const BlockSeries>> Find(const Matchers& matchers) const;
 
   // What the last selections found, newest first: dashboards and rules ask the same again and again.
-  static constexpr std::size_t kMaxKept = 16, kMaxKeptBytes = 1 << 20;
+  static constexpr std::size_t kMaxKept = 16, kMaxKeptBytes = 3 << 19;
   struct Kept {
     std::string matchers;
     std::shared_ptr<const BlockSeries> series;
