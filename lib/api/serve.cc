@@ -79,9 +79,9 @@ Result<void> Serve(ServeOptions options, Clock& clock) {
   Signals signals;
   // Workers take requests in turn: with a heap for each, every one of them would keep what its largest query
   // needed. Large columns come from the heap, and what is free at its end goes back.
-  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 512 << 10);
   Metrics metrics;
   metrics.AddProcessMetrics();
   metrics.AddBuildInfo("promql");
