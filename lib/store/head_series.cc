@@ -26,7 +26,7 @@ std::string_view SeriesTable::LabelBytes(std::uint32_t id) const {
 std::optional<std::uint32_t> SeriesTable::Find(std::string_view label_bytes, std::uint64_t hash) const {
   if (slots_.empty()) return std::nullopt;
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
+  for (std::size_t i = Place(hash);; i = (i + 1) & mask) {
     const std::uint64_t slot = slots_[i];
     if (slot == 0) return std::nullopt;
     if ((slot & kHighHalf) != (hash & kHighHalf)) continue;
@@ -38,13 +38,10 @@ std::optional<std::uint32_t> SeriesTable::Find(std::string_view label_bytes, std
 void SeriesTable::Grow() {
   std::vector<std::uint64_t> old = std::move(slots_);
   slots_.assign(old.empty() ? 1024 : old.size() * 2, 0);
-  // The low half of each hash is not kept: label sets are hashed again.
+  const std::size_t mask = slots_.size() - 1;
   for (const std::uint64_t slot : old) {
     if (slot == 0) continue;
-    const auto id = static_cast<std::uint32_t>(slot) - 1;
-    const std::uint64_t hash = XxHash64(LabelBytes(id));
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t i = hash & mask;
+    std::size_t i = Place(slot);
     while (slots_[i] != 0) i = (i + 1) & mask;
     slots_[i] = slot;
   }
@@ -53,7 +50,7 @@ void SeriesTable::Grow() {
 void SeriesTable::Insert(std::uint32_t id, std::uint64_t hash) {
   if ((used_ + 1) * 4 > slots_.size() * 3) Grow();
   const std::size_t mask = slots_.size() - 1;
-  std::size_t i = hash & mask;
+  std::size_t i = Place(hash);
   while (slots_[i] != 0) i = (i + 1) & mask;
   slots_[i] = (hash & kHighHalf) | (std::uint64_t{id} + 1);
   ++used_;

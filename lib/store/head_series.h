@@ -3,6 +3,7 @@
 // label set in the mapped `series` file. Not thread-safe. Internal to lib/store.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -43,6 +44,9 @@ class SeriesTable {
   }
 
  private:
+  // Where the search for a hash begins: by its highest bits, which slots have too, so that
+  // a larger table is made without a look at label sets. Up to 2^32 slots.
+  std::size_t Place(std::uint64_t hash) const { return static_cast<std::size_t>(hash >> (64 - std::countr_zero(slots_.size()))); }
   void Insert(std::uint32_t id, std::uint64_t hash);
   void Grow();
 
