@@ -14,7 +14,14 @@ constexpr std::size_t kLongColumn = 32, kMaxIndexedRows = 2'000'000;
 
 }  // namespace
 
-ColumnTable::Ref ColumnTable::Find(std::span<const std::int64_t> t) {
+ColumnTable::Ref ColumnTable::Find(std::span<const std::int64_t> t, std::uint64_t id) {
+  if (id == 0) return Search(t);
+  Known& known = known_[(id * 0x9e3779b97f4a7c15ull) >> 52];
+  if (known.id != id) known = {id, Search(t)};
+  return known.ref;
+}
+
+ColumnTable::Ref ColumnTable::Search(std::span<const std::int64_t> t) {
   const auto size_of = [&](std::uint32_t i) { return static_cast<std::uint32_t>(columns_[i].size()); };
   const std::uint64_t hash = chunk::HashTimes(t);
   for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {

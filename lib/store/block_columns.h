@@ -22,12 +22,20 @@ class ColumnTable {
   // `first_id`: the number of the next new column.
   explicit ColumnTable(std::uint32_t first_id) : first_id_(first_id) {}
   // The column that holds these times (strictly ascending, not empty), perhaps a new one.
-  Ref Find(std::span<const std::int64_t> t);
+  // `id`: equal for equal times, or 0.
+  Ref Find(std::span<const std::int64_t> t, std::uint64_t id = 0);
   const std::deque<std::vector<std::int64_t>>& columns() const { return columns_; }
   std::uint32_t first_id() const { return first_id_; }
 
  private:
+  Ref Search(std::span<const std::int64_t> t);
+
   std::uint32_t first_id_;
+  struct Known {
+    std::uint64_t id = 0;
+    Ref ref;
+  };
+  std::vector<Known> known_ = std::vector<Known>(4096);  // by a hash of the id, the last one
   std::deque<std::vector<std::int64_t>> columns_;
   std::unordered_multimap<std::uint64_t, std::uint32_t> by_content_;
   std::unordered_multimap<std::int64_t, std::uint32_t> by_front_, by_back_;

@@ -12,8 +12,8 @@
 #include "chunk/value_chunk.h"
 #include "store/block_columns.h"
 #include "store/block_format.h"
+#include "store/block_source.h"
 #include "store/file_header.h"
-#include "store/index_writer.h"
 
 namespace prom::store {
 namespace {
@@ -31,26 +31,23 @@ class BlockMaker {
   BlockMaker(Io& io, const std::string& data_dir, const BlockWriterOptions& options)
       : io_(io), data_dir_(data_dir), options_(options), tmp_(JoinPath(data_dir, "tmp/" + options.ulid)) {}
 
-  Result<BlockInfo> Run(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms);
+  Result<BlockInfo> Run(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms);
   void Clean() { (void)RemoveTree(io_, tmp_); }
 
  private:
-  std::size_t parts() const { return std::max<std::size_t>(1, options_.parts.size()); }
-  // Makes selection_ the series of a part, and first_number_ the number of its first.
-  Result<void> OpenPart(std::size_t part);
-  Result<void> WriteSlices(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms);
-  Result<void> WriteSlice(std::int64_t lo, std::int64_t hi);
-  Result<void> AddSeries(std::uint32_t number);
-  Result<void> AddFloats(std::uint32_t number, std::size_t begin, std::size_t end);
-  Result<void> AddHistograms(std::uint32_t number, std::size_t begin, std::size_t end);
+  Result<void> WriteSlices(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms);
+  Result<void> WriteSlice(BlockSource& source, std::int64_t lo, std::int64_t hi);
+  Result<void> AddSeries(std::uint32_t number, SeriesColumns& columns);
+  Result<void> AddFloats(std::uint32_t number, const SeriesColumns& columns, std::size_t begin, std::size_t end);
+  Result<void> AddHistograms(std::uint32_t number, const SeriesColumns& columns, std::size_t begin, std::size_t end);
   Result<void> AddChunk(BlockEntry entry, std::string_view chunk, std::string_view starts);
   Result<void> FlushValues();
   Result<void> WriteTimes();
-  Result<void> WriteExemplars(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms);
-  Result<void> WriteMetadata(const Queryable& source);
+  Result<void> WriteExemplars(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms);
+  Result<void> WriteMetadata(BlockSource& source);
   Result<void> AppendGroup(BlockGroupKind kind, std::string_view raw, std::uint32_t first, std::uint32_t last, std::vector<BlockGroup>* list);
   Result<void> Flush();
-  Result<void> WriteIndex();
+  Result<void> WriteIndex(BlockSource& source);
   Result<void> WriteWhole(std::string_view name, std::string_view bytes);
   void SeeTime(std::int64_t t) {
     slice_.min_ms = std::min(slice_.min_ms, t);
@@ -67,15 +64,8 @@ class BlockMaker {
   std::uint64_t written_ = 0;  // bytes of the chunks file before buffer_
   std::uint64_t synced_ = 0;   // those of them that a sync covered while it was written
 
-  const Queryable* source_ = nullptr;
-  std::int64_t min_ms_ = 0, max_ms_ = 0;  // of the selections
-  std::unique_ptr<Selection> selection_;
-  std::size_t part_ = 0;                  // that selection_ is of
-  std::vector<std::size_t> first_numbers_;  // of the parts seen so far, and of the next
-  std::size_t first_number_ = 0;
-  std::vector<bool> has_samples_;
+  std::vector<bool> has_samples_;            // by number, as are the hints
   std::vector<chunk::EncoderHint> hints_;
-  SeriesColumns columns_;
   std::unique_ptr<ColumnTable> times_;
   std::uint32_t next_column_ = 0;
 
@@ -149,17 +139,17 @@ Result<void> BlockMaker::AddChunk(BlockEntry entry, std::string_view bytes, std:
   return {};
 }
 
-Result<void> BlockMaker::AddFloats(std::uint32_t number, std::size_t begin, std::size_t end) {
-  const auto t = columns_.t.subspan(begin, end - begin);
-  const ColumnTable::Ref ref = times_->Find(t);
+Result<void> BlockMaker::AddFloats(std::uint32_t number, const SeriesColumns& columns, std::size_t begin, std::size_t end) {
+  const auto t = columns.t.subspan(begin, end - begin);
+  const ColumnTable::Ref ref = times_->Find(t, t.size() == columns.t.size() ? columns.time_column : 0);
   const std::size_t rows = RowsPerChunk(ref.size);
   for (std::size_t row = ref.first, stop = ref.first + t.size(); row < stop;) {
     const std::size_t next = std::min(stop, (row / rows + 1) * rows), n = next - row, at = begin + row - ref.first;
     chunk_bytes_.clear();
     start_bytes_.clear();
-    chunk::EncodeValues(columns_.v.subspan(at, n), &chunk_bytes_, &hints_[number]);
-    if (!columns_.st.empty()) {
-      const auto st = columns_.st.subspan(at, n);
+    chunk::EncodeValues(columns.v.subspan(at, n), &chunk_bytes_, &hints_[number]);
+    if (!columns.st.empty()) {
+      const auto st = columns.st.subspan(at, n);
       if (std::any_of(st.begin(), st.end(), [](auto s) { return s != 0; })) chunk::EncodeStartTimes(st, &start_bytes_);
     }
     BlockEntry entry;
@@ -178,12 +168,12 @@ Result<void> BlockMaker::AddFloats(std::uint32_t number, std::size_t begin, std:
   return {};
 }
 
-Result<void> BlockMaker::AddHistograms(std::uint32_t number, std::size_t begin, std::size_t end) {
+Result<void> BlockMaker::AddHistograms(std::uint32_t number, const SeriesColumns& columns, std::size_t begin, std::size_t end) {
   std::vector<std::int64_t> t;
   std::vector<const Histogram*> all;
   for (std::size_t i = begin; i < end; ++i) {
-    t.push_back(columns_.histograms[i].t_ms);
-    all.push_back(columns_.histograms[i].h.get());
+    t.push_back(columns.histograms[i].t_ms);
+    all.push_back(columns.histograms[i].h.get());
   }
   const ColumnTable::Ref ref = times_->Find(t);
   const std::size_t rows = RowsPerChunk(ref.size);
@@ -197,8 +187,8 @@ Result<void> BlockMaker::AddHistograms(std::uint32_t number, std::size_t begin, 
       most = n / 2;
       continue;
     }
-    if (!columns_.histogram_st.empty()) {
-      const auto st = std::span(columns_.histogram_st).subspan(begin + at, n);
+    if (!columns.histogram_st.empty()) {
+      const auto st = std::span(columns.histogram_st).subspan(begin + at, n);
       if (std::any_of(st.begin(), st.end(), [](auto s) { return s != 0; })) chunk::EncodeStartTimes(st, &start_bytes_);
     }
     BlockEntry entry;
@@ -219,15 +209,22 @@ Result<void> BlockMaker::AddHistograms(std::uint32_t number, std::size_t begin, 
   return {};
 }
 
-Result<void> BlockMaker::AddSeries(std::uint32_t number) {
-  for (auto& warning : columns_.warnings) {
+Result<void> BlockMaker::AddSeries(std::uint32_t number, SeriesColumns& columns) {
+  if (options_.canceled != nullptr && number % 256 == 0 && options_.canceled(options_.canceled_argument)) {
+    return Error{Errc::kCanceled, "block " + options_.ulid + ": canceled"};
+  }
+  if (number >= hints_.size()) {
+    has_samples_.resize(std::size_t{number} + 1, false);
+    hints_.resize(std::size_t{number} + 1);
+  }
+  for (auto& warning : columns.warnings) {
     if (info_.warnings.size() < kMaxWarnings) info_.warnings.push_back(std::move(warning));
   }
-  if (columns_.t.empty() && columns_.histograms.empty()) return {};
+  if (columns.t.empty() && columns.histograms.empty()) return {};
   has_samples_[number] = true;
-  for (std::size_t i = 0; i < columns_.t.size(); i += kMaxColumnRows) PROM_TRY(AddFloats(number, i, std::min(columns_.t.size(), i + kMaxColumnRows)));
-  for (std::size_t i = 0; i < columns_.histograms.size(); i += kMaxColumnRows) {
-    PROM_TRY(AddHistograms(number, i, std::min(columns_.histograms.size(), i + kMaxColumnRows)));
+  for (std::size_t i = 0; i < columns.t.size(); i += kMaxColumnRows) PROM_TRY(AddFloats(number, columns, i, std::min(columns.t.size(), i + kMaxColumnRows)));
+  for (std::size_t i = 0; i < columns.histograms.size(); i += kMaxColumnRows) {
+    PROM_TRY(AddHistograms(number, columns, i, std::min(columns.histograms.size(), i + kMaxColumnRows)));
   }
   return {};
 }
@@ -259,20 +256,10 @@ Result<void> BlockMaker::WriteTimes() {
   return {};
 }
 
-Result<void> BlockMaker::WriteSlice(std::int64_t lo, std::int64_t hi) {
+Result<void> BlockMaker::WriteSlice(BlockSource& source, std::int64_t lo, std::int64_t hi) {
   slice_ = {kMaxTimeMs, kMinTimeMs, static_cast<std::uint32_t>(values_.size()), 0};
   times_ = std::make_unique<ColumnTable>(next_column_);
-  for (std::size_t part = 0; part < parts(); ++part) {
-    PROM_TRY(OpenPart(part));
-    for (std::size_t i = 0; i < selection_->size(); ++i) {
-      if (options_.canceled != nullptr && i % 256 == 0 && options_.canceled(options_.canceled_argument)) {
-        return Error{Errc::kCanceled, "block " + options_.ulid + ": canceled"};
-      }
-      columns_.Clear();
-      PROM_TRY(selection_->Read(i, lo, hi, &columns_));
-      PROM_TRY(AddSeries(static_cast<std::uint32_t>(first_number_ + i)));
-    }
-  }
+  PROM_TRY(source.Read(lo, hi, [this](std::uint32_t number, SeriesColumns& columns) { return AddSeries(number, columns); }));
   PROM_TRY(FlushValues());
   PROM_TRY(WriteTimes());
   slice_.groups = static_cast<std::uint32_t>(values_.size()) - slice_.first_group;
@@ -280,34 +267,12 @@ Result<void> BlockMaker::WriteSlice(std::int64_t lo, std::int64_t hi) {
   return {};
 }
 
-Result<void> BlockMaker::OpenPart(std::size_t part) {
-  if (selection_ != nullptr && part_ == part) return {};
-  selection_.reset();  // before the next one takes its place in memory
-  const Queryable& from = options_.parts.empty() ? *source_ : *options_.parts[part];
-  PROM_ASSIGN(selection_, from.Select({}, min_ms_, max_ms_));
-  part_ = part;
-  if (first_numbers_.empty()) first_numbers_.push_back(0);
-  first_number_ = first_numbers_[part];  // parts are first opened in their order
-  const std::size_t next = first_number_ + selection_->size();
-  if (next > 0xffffffffu) return Error{Errc::kLimit, "too many series for one block"};
-  if (part + 1 == first_numbers_.size()) {
-    first_numbers_.push_back(next);
-    has_samples_.resize(next, false);
-    hints_.resize(next);
-  } else if (first_numbers_[part + 1] != next) {
-    return Error{Errc::kCorrupt, "block " + options_.ulid + ": the series of its source changed while it was written"};
-  }
-  return {};
-}
-
-Result<void> BlockMaker::WriteSlices(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms) {
+Result<void> BlockMaker::WriteSlices(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms) {
   const auto [oldest, newest] = source.TimeRange();
   min_ms = std::max(min_ms, oldest);
   max_ms = std::min(max_ms, newest);
   if (min_ms > max_ms) return {};
-  source_ = &source;
-  min_ms_ = min_ms;
-  max_ms_ = max_ms;
+  PROM_TRY(source.Begin(min_ms, max_ms));
   // Slices as wide as needed to have at most a thousand: one stray sample years away must not make a million.
   std::int64_t width = std::max<std::int64_t>(options_.slice_ms, 1);
   while ((static_cast<long double>(max_ms) - static_cast<long double>(min_ms)) / static_cast<long double>(width) > 1000) width *= 2;
@@ -316,41 +281,25 @@ Result<void> BlockMaker::WriteSlices(const Queryable& source, std::int64_t min_m
     const std::int64_t rest = width - 1 - ((lo % width) + width) % width;
     const std::uint64_t left = static_cast<std::uint64_t>(max_ms) - static_cast<std::uint64_t>(lo);
     const std::int64_t hi = left <= static_cast<std::uint64_t>(rest) ? max_ms : lo + rest;
-    PROM_TRY(WriteSlice(lo, hi));
+    PROM_TRY(WriteSlice(source, lo, hi));
     if (hi >= max_ms) return {};
     lo = hi + 1;
   }
 }
 
-Result<void> BlockMaker::WriteExemplars(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms) {
-  PROM_ASSIGN(const auto all, source.Exemplars({Matchers{}}, min_ms, max_ms));
-  std::vector<std::pair<std::uint32_t, const Queryable::SeriesExemplars*>> found;
-  for (std::size_t part = 0; part < parts() && !all.empty(); ++part) {
-    PROM_TRY(OpenPart(part));
-    for (const auto& series : all) {
-      if (series.exemplars.empty()) continue;
-      // The selection is sorted by labels.
-      std::size_t low = 0, high = selection_->size();
-      while (low < high) {
-        const std::size_t middle = low + (high - low) / 2;
-        (selection_->labels(middle) < series.series ? low = middle + 1 : high = middle);
-      }
-      if (low < selection_->size() && selection_->labels(low) == series.series && has_samples_[first_number_ + low]) {
-        found.emplace_back(static_cast<std::uint32_t>(first_number_ + low), &series);
-      }
-    }
-  }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+Result<void> BlockMaker::WriteExemplars(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms) {
+  PROM_ASSIGN(auto found, source.Exemplars(min_ms, max_ms));
+  std::erase_if(found, [this](const auto& series) { return !has_samples_[series.first]; });
   std::string raw;
   std::uint32_t first = 0, last = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    const auto& [number, series] = found[i];
+    const auto& [number, exemplars] = found[i];
     if (raw.empty()) first = last = number;
     AppendVarint(&raw, number - last);
     last = number;
-    AppendVarint(&raw, series->exemplars.size());
+    AppendVarint(&raw, exemplars.size());
     std::int64_t t = 0;
-    for (const Exemplar& e : series->exemplars) {
+    for (const Exemplar& e : exemplars) {
       AppendLengthPrefixed(&raw, e.labels.bytes());
       AppendLe<double>(&raw, e.value);
       raw.push_back(e.has_time ? 1 : 0);
@@ -365,7 +314,7 @@ Result<void> BlockMaker::WriteExemplars(const Queryable& source, std::int64_t mi
   return {};
 }
 
-Result<void> BlockMaker::WriteMetadata(const Queryable& source) {
+Result<void> BlockMaker::WriteMetadata(BlockSource& source) {
   PROM_ASSIGN(const auto all, source.ListMetadata());
   std::string raw;
   std::size_t left = all.size();
@@ -390,7 +339,7 @@ Result<void> BlockMaker::WriteWhole(std::string_view name, std::string_view byte
   return {};
 }
 
-Result<void> BlockMaker::WriteIndex() {
+Result<void> BlockMaker::WriteIndex(BlockSource& source) {
   BlockHead head;
   head.slices = static_cast<std::uint32_t>(slices_.size());
   head.columns = next_column_;
@@ -413,20 +362,19 @@ Result<void> BlockMaker::WriteIndex() {
   for (const auto& slice : slices_) slice.AppendTo(&extra);
   extra += groups;
 
+  info_.series = static_cast<std::uint64_t>(std::count(has_samples_.begin(), has_samples_.end(), true));
+  PROM_ASSIGN(const auto file, io_.Open(JoinPath(tmp_, kBlockIndexFile), Io::Mode::kCreateNew));
+  std::uint64_t bytes = 0;
+  const IndexWriter::Sink write = [&](std::string_view piece) {
+    bytes += piece.size();
+    return file->WriteAt(bytes - piece.size(), piece);
+  };
   // Groups name series by their number in the source; the index has, as payload, by
   // how much that is above the rank: 0 until a series without samples was left out.
-  IndexWriter index;
-  for (std::size_t part = 0; part < parts(); ++part) {
-    PROM_TRY(OpenPart(part));
-    for (std::size_t i = 0; i < selection_->size(); ++i) {
-      const std::size_t number = first_number_ + i;
-      if (has_samples_[number]) PROM_TRY(index.Add(selection_->labels(i), number - index.series_count()));
-    }
-  }
-  info_.series = index.series_count();
-  index.SetExtra(std::move(extra));
-  PROM_ASSIGN(const std::string bytes, index.Finish());
-  return WriteWhole(kBlockIndexFile, bytes);
+  PROM_TRY(source.WriteIndex(has_samples_, extra, write));
+  info_.bytes += bytes;
+  if (options_.sync) PROM_TRY(file->Sync());
+  return {};
 }
 
 std::string MetaJson(const BlockInfo& info, const std::vector<std::string>& sources) {
@@ -441,7 +389,7 @@ std::string MetaJson(const BlockInfo& info, const std::vector<std::string>& sour
   return out + "\n";
 }
 
-Result<BlockInfo> BlockMaker::Run(const Queryable& source, std::int64_t min_ms, std::int64_t max_ms) {
+Result<BlockInfo> BlockMaker::Run(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms) {
   if (!IsUlid(options_.ulid)) return Error{Errc::kInvalid, "not a block name: " + options_.ulid};
   info_.ulid = options_.ulid;
   info_.level = options_.level;
@@ -466,7 +414,7 @@ Result<BlockInfo> BlockMaker::Run(const Queryable& source, std::int64_t min_ms, 
   PROM_TRY(Flush());
   if (options_.sync) PROM_TRY(chunks_->Sync());
   info_.bytes += written_;
-  PROM_TRY(WriteIndex());
+  PROM_TRY(WriteIndex(source));
   std::vector<std::string> sources = options_.sources;
   if (sources.empty()) sources.push_back(options_.ulid);
   PROM_TRY(WriteWhole(kBlockMetaFile, MetaJson(info_, sources)));
@@ -482,12 +430,17 @@ Result<BlockInfo> BlockMaker::Run(const Queryable& source, std::int64_t min_ms, 
 
 std::string BlockDir(std::string_view data_dir, std::string_view ulid) { return JoinPath(JoinPath(data_dir, "blocks"), ulid); }
 
-Result<BlockInfo> WriteBlock(Io& io, const std::string& data_dir, const Queryable& source, std::int64_t min_ms, std::int64_t max_ms,
+Result<BlockInfo> WriteBlock(Io& io, const std::string& data_dir, BlockSource& source, std::int64_t min_ms, std::int64_t max_ms,
                              const BlockWriterOptions& options) {
   BlockMaker writer(io, data_dir, options);
   auto info = writer.Run(source, min_ms, max_ms);
   if (!info) writer.Clean();
   return info;
+}
+
+Result<BlockInfo> WriteBlock(Io& io, const std::string& data_dir, const Queryable& source, std::int64_t min_ms, std::int64_t max_ms,
+                             const BlockWriterOptions& options) {
+  return WriteBlock(io, data_dir, *SelectionSource(source, options.parts), min_ms, max_ms, options);
 }
 
 }  // namespace prom::store

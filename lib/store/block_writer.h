@@ -51,10 +51,16 @@ struct BlockWriterOptions {
   void* canceled_argument = nullptr;
 };
 
+class BlockSource;
+
 // The range is closed. A result with 0 samples means that there were none, and no
 // block was made. Memory: labels of all series (of a part), a few bytes a series, one
 // group, the columns of one slice, the new index.
 Result<BlockInfo> WriteBlock(Io& io, const std::string& data_dir, const Queryable& source, std::int64_t min_ms, std::int64_t max_ms,
+                             const BlockWriterOptions& options);
+
+// The same from a source that numbers its series itself; `options.parts` is not looked at.
+Result<BlockInfo> WriteBlock(Io& io, const std::string& data_dir, BlockSource& source, std::int64_t min_ms, std::int64_t max_ms,
                              const BlockWriterOptions& options);
 
 // DATA/blocks/<ulid>.

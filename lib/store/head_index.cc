@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "model/labels.h"
-#include "model/sort_labels.h"
 #include "store/head_format.h"
 #include "store/head_view.h"
 #include "store/index_reader.h"
@@ -61,8 +59,7 @@ Result<void> BuildHeadIndex(Io& io, const std::string& dir, std::uint32_t series
 
   PROM_ASSIGN(const auto file, MappedFile::Open(io, JoinPath(dir, "series"), 4u << 20));
   const std::string_view bytes = file->From(offset);
-  std::vector<std::pair<Labels, std::uint32_t>> sorted;
-  sorted.reserve(series - first);
+  IndexWriter writer;
   std::size_t at = 0, end = 0;
   while (at + kSeriesHeaderBytes <= bytes.size()) {
     const auto r = ParseSeriesRecord(bytes.substr(at));
@@ -73,18 +70,27 @@ Result<void> BuildHeadIndex(Io& io, const std::string& dir, std::uint32_t series
     if (r->id >= series) break;
     at += r->size;
     end = at;
-    auto labels = Labels::FromBytes(r->labels);
-    if (labels && r->id >= first) sorted.emplace_back(std::move(*labels), r->id);
+    if (r->id < first) continue;
+    if (auto done = writer.Add(r->labels, r->id); !done && done.error().code != Errc::kInvalid) return done;
   }
-  SortByLabels(&sorted);
-  IndexWriter writer;
-  for (const auto& [labels, id] : sorted) PROM_TRY(writer.Add(labels, id));
   std::string extra;
   AppendLe<std::uint64_t>(&extra, offset + end);
-  writer.SetExtra(std::move(extra));
-  PROM_ASSIGN(const std::string out, writer.Finish());
   // Not synced: it can be made again, and its pages carry checksums.
-  PROM_TRY(WriteFileAtomic(io, JoinPath(dir, IndexName(first, series)), out, false));
+  const std::string path = JoinPath(dir, IndexName(first, series)), fresh = path + ".tmp";
+  const auto write = [&]() -> Result<void> {
+    PROM_ASSIGN(const auto out, io.Open(fresh, Io::Mode::kTruncate));
+    std::uint64_t size = 0;
+    return writer.Write(extra, [&](std::string_view piece) {
+      size += piece.size();
+      return out->WriteAt(size - piece.size(), piece);
+    });
+  };
+  auto done = write();
+  if (done) done = io.Rename(fresh, path);
+  if (!done) {
+    (void)io.Remove(fresh);
+    return done;
+  }
   for (const Segment& s : found)
     if (s.first >= first) (void)io.Remove(JoinPath(dir, IndexName(s.first, s.end)));
   return {};

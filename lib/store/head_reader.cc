@@ -60,7 +60,7 @@ Choice<State> Choose(const char* entry, std::uint32_t number, std::uint64_t comm
 
 }  // namespace
 
-Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
+Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot(bool find_series) {
   HeadFiles& files = *impl_->files;
   std::string table;
   for (int attempt = 0;; ++attempt) {
@@ -133,8 +133,8 @@ Result<std::shared_ptr<const HeadSnapshot>> HeadReader::Snapshot() {
     for (std::uint32_t n = 1; n <= newest_chunks && n < 1u << 20; ++n) (void)files.Chunks(n);
 
     if (auto newer = files.newer_format()) return std::move(*newer);
-    SeriesView series = files.Series(state.extents);
-    return std::shared_ptr<const HeadSnapshot>(std::make_shared<HeadSnapshotImpl>(impl_->files, std::move(state), std::move(series)));
+    SeriesView series = find_series ? files.Series(state.extents) : SeriesView();
+    return std::shared_ptr<const HeadSnapshot>(std::make_shared<HeadSnapshotImpl>(impl_->files, std::move(state), std::move(series), !find_series));
   }
 }
 

@@ -28,7 +28,8 @@ class HeadReader {
   ~HeadReader();
 
   // All batches committed before the call. kNotFound: the epoch went away meanwhile.
-  Result<std::shared_ptr<const HeadSnapshot>> Snapshot();
+  // `find_series` false: its label sets are not looked up, it has series by id only.
+  Result<std::shared_ptr<const HeadSnapshot>> Snapshot(bool find_series = true);
 
   struct Problem {
     std::string file;        // path

@@ -15,6 +15,9 @@ namespace prom::store {
 
 namespace {
 
+// Rows turned to columns by a snapshot, at most.
+constexpr std::size_t kMaxTransposedBytes = 64 << 20;
+
 std::string RecordAt(const std::string& dir, Position p) { return dir + "/log-" + std::to_string(p.file) + ": byte " + std::to_string(p.offset); }
 
 bool MatchesAll(const Matchers& matchers, const Labels& labels) {
@@ -56,8 +59,8 @@ void TailSelect(const TailPart& part, const Matchers& matchers, std::vector<std:
 
 }  // namespace
 
-HeadSnapshotImpl::HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series)
-    : files_(std::move(files)), state_(std::move(state)), series_(std::move(series)), views_(new ViewSlot[state_.layouts.size()]) {
+HeadSnapshotImpl::HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series, bool whole)
+    : files_(std::move(files)), state_(std::move(state)), series_(std::move(series)), whole_(whole), views_(new ViewSlot[state_.layouts.size()]) {
   const auto add = [&](const TileState& s) {
     if (s.min_t > s.max_t) return;
     min_t_ = std::min(min_t_, s.min_t);
@@ -201,6 +204,14 @@ Result<std::vector<Queryable::SeriesExemplars>> HeadSnapshotImpl::Exemplars(cons
   return out;
 }
 
+std::string_view HeadSnapshotImpl::SeriesRecords() const {
+  return files_->series().At(kFileHeaderSize, state_.extents.series_bytes < kFileHeaderSize ? 0 : state_.extents.series_bytes - kFileHeaderSize);
+}
+
+std::shared_ptr<const ExtrasContent> HeadSnapshotImpl::AllExemplars() const {
+  return state_.extras == nullptr ? nullptr : files_->Extras(*state_.extras, state_.extents.extras, state_.extents.extras_bytes);
+}
+
 // ---- Reading samples ------------------------------------------------------
 
 std::shared_ptr<const LayoutView> HeadSnapshotImpl::View(std::uint32_t id) const {
@@ -243,6 +254,9 @@ std::shared_ptr<const LayoutView> HeadSnapshotImpl::View(std::uint32_t id) const
     std::reverse(rows.begin(), rows.end());
     view->open = std::move(rows);
     view->IndexOpen();
+    std::size_t bytes = 0;
+    for (const RowView& row : view->open) bytes += std::size_t{8} * row.columns;
+    if (whole_ && !view->open_words.empty() && transposed_bytes_.fetch_add(bytes) + bytes <= kMaxTransposedBytes) view->TransposeOpen();
     view->t = view->sealed->t;
     for (const RowView& row : view->open) view->t.push_back(row.t);
     slot.view = std::move(view);
@@ -397,7 +411,34 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
   std::size_t r = std::max(lo, sealed) - sealed, end = std::max(hi, sealed) - sealed;
   const std::size_t word = slot / 64;
   const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
-  if (!view->open_words.empty()) {
+  if (view->transposed() && r < end) {
+    if (slot < view->open_rows.size()) {
+      const auto& rows = view->open_rows[slot];
+      const double* from = view->open_values.data() + view->open_starts[slot];
+      std::size_t at = 0;  // rows of the column before r
+      for (std::size_t w = 0; w < rows.size(); ++w)
+        if (r > w * 64) at += static_cast<unsigned>(std::popcount(r - w * 64 >= 64 ? rows[w] : rows[w] & ((std::uint64_t{1} << (r % 64)) - 1)));
+      while (r < end) {
+        // The next stretch of rows, within 64 of them.
+        const std::uint64_t bits = rows[r / 64] >> (r % 64);
+        if (bits == 0) {
+          r = (r / 64 + 1) * 64;
+          continue;
+        }
+        r += static_cast<unsigned>(std::countr_zero(bits));
+        const std::size_t stop = std::min({end, r + static_cast<unsigned>(std::countr_one(rows[r / 64] >> (r % 64))), (r / 64 + 1) * 64});
+        if (r >= stop) break;
+        const std::size_t count = stop - r;
+        std::copy_n(from + at, count, v + n);
+        for (std::size_t i = n + 1; i < n + count; ++i) no_resets &= v[i] >= v[i - 1];
+        no_resets &= !std::isnan(v[n]);
+        at += count;
+        take(sealed + r, count);
+        r = stop;
+      }
+    }
+    r = end;
+  } else if (!view->open_words.empty()) {
     if (word >= view->open_spans.size()) r = end;
     else r = std::max<std::size_t>(r, view->open_spans[word].first), end = std::min<std::size_t>(end, view->open_spans[word].second);
   } else if (!view->open.empty() && slot >= view->open.front().columns) {

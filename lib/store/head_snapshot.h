@@ -1,6 +1,7 @@
 // What HeadReader::Snapshot makes. Internal to lib/store.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,7 +35,8 @@ struct HeadHome {
 
 class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_this<HeadSnapshotImpl> {
  public:
-  HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series);
+  // `whole`: most of it will be read, series by series.
+  HeadSnapshotImpl(std::shared_ptr<HeadFiles> files, HeadState state, SeriesView series, bool whole);
 
   Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
@@ -57,6 +59,9 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::uint64_t LooseSamples() const;
   const HeadState& state() const { return state_; }
   const SeriesView& series() const { return series_; }
+  // All records of the series file, or as many as there are.
+  std::string_view SeriesRecords() const;
+  std::shared_ptr<const ExtrasContent> AllExemplars() const;  // null: none
 
  private:
   Result<void> ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
@@ -72,6 +77,8 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::shared_ptr<HeadFiles> files_;
   HeadState state_;
   SeriesView series_;
+  const bool whole_;
+  mutable std::atomic<std::size_t> transposed_bytes_{0};
   const std::uint64_t lost_before_ = LostPageCount();
   std::int64_t min_t_ = kMaxTimeMs, max_t_ = kMinTimeMs;
 

@@ -286,6 +286,40 @@ void LayoutView::IndexOpen() {
   }
 }
 
+void LayoutView::TransposeOpen() {
+  std::uint32_t columns = 0;
+  for (const RowView& row : open) columns = std::max(columns, row.columns);
+  open_rows.assign(columns, {});
+  open_starts.assign(std::size_t{columns} + 1, 0);
+  // Calls f(column, value) for what a row has.
+  const auto each = [](const RowView& row, auto f) {
+    const char* value = row.values;
+    for (std::uint32_t w = 0; w * 64 < row.columns; ++w) {
+      std::uint64_t bits = row.columns - w * 64 >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (row.columns - w * 64)) - 1;
+      if (row.bitmap != nullptr) bits &= LoadLe<std::uint64_t>(row.bitmap + std::size_t{8} * w);
+      for (; bits != 0; bits &= bits - 1, value += 8) f(w * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)), value);
+    }
+  };
+  std::uint32_t* starts = open_starts.data();
+  for (std::uint32_t r = 0; r < open.size(); ++r) {
+    auto* rows = open_rows.data();
+    each(open[r], [=](std::uint32_t column, const char*) {
+      ++starts[column + 1];
+      rows[column][r / 64] |= std::uint64_t{1} << (r % 64);
+    });
+  }
+  for (std::uint32_t c = 0; c < columns; ++c) starts[c + 1] += starts[c];
+  open_values.resize(open_starts.back());
+  std::vector<std::uint32_t> next(open_starts.begin(), open_starts.end() - 1);
+  double* values = open_values.data();
+  for (const RowView& row : open) {
+    std::uint32_t* at = next.data();
+    each(row, [=](std::uint32_t column, const char* value) { values[at[column]++] = LoadLe<double>(value); });
+  }
+  open_words = {};
+  open_spans = {};
+}
+
 std::shared_ptr<const GroupList> HeadFiles::Groups(std::uint32_t layout, Position newest) {
   std::shared_ptr<const GroupList> known;
   {

@@ -4,6 +4,7 @@
 // Thread-safe. Internal to lib/store.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -146,6 +147,13 @@ struct LayoutView {
   // Rows that have columns of a word: [first, second); none: empty.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> open_spans;
   void IndexOpen();  // fills these from `open`
+  // Or, for who reads all columns: what they have one after the other, the rows of each
+  // ascending, so that a column is a few cache lines and not one for each row.
+  std::vector<double> open_values;
+  std::vector<std::uint32_t> open_starts;  // by column, and the end
+  std::vector<std::array<std::uint64_t, kMaxTileRows / 64>> open_rows;  // by column: which rows have it
+  void TransposeOpen();  // fills these from `open`, when some row lacks columns
+  bool transposed() const { return !open_starts.empty(); }
   std::vector<std::int64_t> t;  // of sealed and open rows
   std::vector<std::string> warnings;
   NumberedFiles logs;  // pins

@@ -45,7 +45,7 @@ class IndexReader {
   Result<std::vector<std::string>> LabelNames(const std::vector<std::uint32_t>& ranks) const;
   Result<std::vector<std::string>> LabelValues(std::string_view name, const std::vector<std::uint32_t>& ranks) const;
 
-  // What SetExtra was given; `size` bytes of it from `offset`, checked.
+  // What the writer was given; `size` bytes of it from `offset`, checked.
   std::uint64_t extra_size() const { return section(IndexSection::kExtra).size; }
   Result<std::string_view> Extra(std::uint64_t offset, std::uint64_t size) const;
 

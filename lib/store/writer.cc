@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "base/ulid.h"
+#include "store/block_source.h"
 #include "store/block_writer.h"
+#include "store/epoch_source.h"
 #include "store/head_index.h"
 #include "store/head_reader.h"
 #include "store/staging.h"
@@ -422,12 +424,22 @@ Result<void> Writer::CompactClosed(std::size_t leave) {
 
 Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
   PROM_ASSIGN(auto reader, HeadReader::Open(io_, dir_, head->epoch(), control_));
-  PROM_ASSIGN(const auto snapshot, reader->Snapshot());
   const Manifest before = manifest();
   PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, before));
-  const auto source = HideDeleted(snapshot, OfEpoch(tombstones, head->epoch()));
+  const Tombstones deleted = OfEpoch(tombstones, head->epoch());
+  std::shared_ptr<const Queryable> snapshot;  // when there is no other way
+  std::unique_ptr<BlockSource> source;
+  if (deleted.empty()) {
+    PROM_ASSIGN(source, MakeEpochSource(*reader));
+  }
+  const std::vector<std::shared_ptr<const Queryable>> parts;
+  if (source == nullptr) {
+    PROM_ASSIGN(snapshot, reader->Snapshot());
+    snapshot = HideDeleted(std::move(snapshot), deleted);
+    source = SelectionSource(*snapshot, parts);
+  }
   std::vector<ManifestBlock> blocks;
-  const auto [min_t, max_t] = snapshot->TimeRange();
+  const auto [min_t, max_t] = source->TimeRange();
   if (min_t <= max_t) {
     // One block, unless an import has put much more than a window into the epoch, and
     // not too many when some samples are years away. Those of a clock that runs ahead

@@ -1,4 +1,5 @@
 // Write path and head: prints "name  ours  floor  budget". Run: bench_store [name...]
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/crc32c.h"
@@ -232,6 +234,101 @@ void BenchMillion() {
   Print("writer opens 1,000,000 series", (NowNs() - start) / 1e6, 0, 2000, "ms");
 }
 
+std::size_t AnonymousBytes() {
+  std::size_t kib = 0;
+  char line[256];
+  if (FILE* f = std::fopen("/proc/self/status", "r")) {
+    while (std::fgets(line, sizeof line, f) != nullptr)
+      if (std::sscanf(line, "RssAnon: %zu kB", &kib) == 1) break;
+    std::fclose(f);
+  }
+  return kib * 1024;
+}
+
+// The largest private memory while it lives.
+class Peak {
+ public:
+  Peak() : thread_([this](std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      most_ = std::max(most_, AnonymousBytes());
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }) {}
+  double Megabytes() {
+    thread_.request_stop();
+    thread_.join();
+    return static_cast<double>(most_) / 1e6;
+  }
+
+ private:
+  std::size_t most_ = 0;
+  std::jthread thread_;
+};
+
+// A million series, three windows of some rows: each window made into a block, the three
+// blocks merged. The producers go on with the next window before the last one is a block.
+void BenchMerge() {
+  constexpr std::uint32_t kSeries = 1'000'000, kColumns = 1000;
+  constexpr int kRows = 40;
+  constexpr std::int64_t kWindow = 2 * 3'600'000;
+  ::mallopt(M_ARENA_MAX, 2);  // as promstore serve
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 4 << 20);
+  ::mallopt(M_MXFAST, 0);
+  Dir dir;
+  SteppedClock clock;
+  WriterOptions options = Options();
+  options.block_ms = kWindow;
+  clock.now = kT0 / kWindow * kWindow;
+  auto writer = Must(Writer::Open(SystemIo(), clock, dir.path, options));
+  std::vector<std::unique_ptr<Appender>> appenders;
+  std::vector<double> values(kColumns, 1);
+  std::mt19937_64 random(3);
+  for (int window = 0; window < 4; ++window) {
+    Peak peak;
+    double worst = 0, worst_cpu = 0;
+    for (int row = 0; row < (window == 3 ? 1 : kRows); ++row) {
+      clock.now += 15'000;
+      Fill(&values, row, &random);
+      for (std::uint32_t k = 0; k < kSeries / kColumns; ++k) {
+        if (appenders.size() == k) {
+          appenders.push_back(writer->NewAppender());
+          std::vector<std::uint32_t> ids;
+          for (std::uint32_t i = 0; i < kColumns; ++i) {
+            Must(appenders.back()->DefineSeries(
+                i, Labels{{"__name__", "http_requests_" + std::to_string(i)}, {"instance", "host-" + std::to_string(k) + ":9100"}, {"job", "node"}, {"region", "KR"}}));
+            ids.push_back(i);
+          }
+          Must(appenders.back()->DefineLayout(0, ids));
+        }
+        const double start = NowNs(), start_cpu = CpuNs();
+        Must(appenders[k]->Row(0, clock.now + k % 100, values, {}));
+        Must(appenders[k]->Commit(1));
+        if (row == 0 && window == 0) continue;
+        worst = std::max(worst, (NowNs() - start) / 1e6);
+        worst_cpu = std::max(worst_cpu, (CpuNs() - start_cpu) / 1e6);
+      }
+    }
+    Print(window == 0 ? "peak private memory, first rows of a million" : "peak private memory, the next window", peak.Megabytes(), 0, 250, "MB");
+    Print("  longest commit of a row", worst, worst_cpu, 0, "ms; second figure: CPU");
+    if (window == 3) break;
+    clock.now = (clock.now / kWindow + 1) * kWindow;
+    Peak index_peak;
+    double start = NowNs();
+    Must(writer->Maintain());
+    Print("peak private memory, the epoch's index", index_peak.Megabytes(), (NowNs() - start) / 1e9, 250, "MB; second figure: s");
+    Peak block_peak;
+    start = NowNs();
+    Must(writer->Flush());
+    Print("peak private memory, epoch into block", block_peak.Megabytes(), (NowNs() - start) / 1e9, 250, "MB; second figure: s");
+  }
+  Peak peak;
+  const double start = NowNs();
+  Must(writer->CompactBlocksNow());
+  Print("peak private memory, merge of three blocks", peak.Megabytes(), (NowNs() - start) / 1e9, 250, "MB; second figure: s");
+  std::printf("%-44s %10.1f\n", "blocks left", static_cast<double>(writer->manifest().blocks.size()));
+}
+
 void BenchDisk() {
   constexpr int kColumns = 1000, kRows = 480;
   Dir dir;
@@ -425,7 +522,7 @@ int main(int argc, char** argv) {
   const struct {
     const char* name;
     void (*run)();
-  } kBenches[] = {{"append", BenchAppend}, {"visible", BenchVisible}, {"disk", BenchDisk}, {"churn", BenchChurn}, {"million", BenchMillion}, {"blocks", BenchBlocks}};
+  } kBenches[] = {{"append", BenchAppend}, {"visible", BenchVisible}, {"disk", BenchDisk}, {"churn", BenchChurn}, {"million", BenchMillion}, {"merge", BenchMerge}, {"blocks", BenchBlocks}};
   std::printf("%-44s %10s %10s %10s\n", "name", "ours", "floor", "budget");
   for (const auto& b : kBenches) {
     bool wanted = argc == 1;

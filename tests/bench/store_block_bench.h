@@ -107,7 +107,7 @@ inline void Index(int series, const std::string& dir) {
   const double build = Best(1, [&] {
     IndexWriter writer;
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (auto done = writer.Add(all[i], i); !done) Die(done.error());
+      if (auto done = writer.Add(all[i], static_cast<std::uint32_t>(i)); !done) Die(done.error());
     }
     bytes = Need(writer.Finish());
   });

@@ -28,3 +28,17 @@ BOOST_AUTO_TEST_CASE(columns_are_shared_in_whole_and_in_part) {
   expect(other, 8, 0, 5);
   BOOST_TEST(table.columns().size() == 2u);
 }
+
+// Times with an id are looked for once.
+BOOST_AUTO_TEST_CASE(ids_stand_for_times) {
+  ColumnTable table(3);
+  for (int round = 0; round < 2; ++round) {
+    for (std::int64_t id = 1; id < 20'000; ++id) {  // more than are remembered
+      const std::vector<std::int64_t> t = {id % 90, id % 90 + 100, 1000};
+      const ColumnTable::Ref ref = table.Find(t, static_cast<std::uint64_t>(id));
+      BOOST_REQUIRE((table.columns()[ref.column - 3] == t));
+      BOOST_REQUIRE(ref.first == 0u);
+    }
+  }
+  BOOST_TEST(table.columns().size() == 90u);
+}

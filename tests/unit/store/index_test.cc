@@ -18,9 +18,8 @@ namespace {
 
 std::string Build(const std::vector<Labels>& series, std::string extra = {}) {
   IndexWriter writer;
-  for (std::size_t i = 0; i < series.size(); ++i) BOOST_REQUIRE(bool(writer.Add(series[i], i * 7)));
-  writer.SetExtra(std::move(extra));
-  auto bytes = writer.Finish();
+  for (std::size_t i = 0; i < series.size(); ++i) BOOST_REQUIRE(bool(writer.Add(series[i], static_cast<std::uint32_t>(i) * 7)));
+  auto bytes = writer.Finish(extra);
   BOOST_REQUIRE(bool(bytes));
   return std::move(*bytes);
 }
@@ -82,12 +81,67 @@ BOOST_AUTO_TEST_CASE(series_without_labels) {
   BOOST_TEST(index->ReadLabels(0)->empty());
 }
 
-BOOST_AUTO_TEST_CASE(order_is_enforced) {
+BOOST_AUTO_TEST_CASE(equal_label_sets_are_refused) {
+  IndexWriter writer;
+  for (const Labels& labels : {Labels{{"a", "b"}}, Labels{{"a", "b"}, {"c", "d"}}, Labels{{"a", "a"}}, Labels{{"a", "b"}}}) BOOST_REQUIRE(bool(writer.Add(labels, 0)));
+  const auto sorted = writer.Sort();
+  BOOST_REQUIRE(!sorted);
+  BOOST_TEST(sorted.error().message == "index: the label set {a=\"b\"} comes twice");
+  BOOST_TEST(!writer.Finish());
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_no_labels_are_refused) {
+  IndexWriter writer;
+  const std::string good = Labels{{"a", "b"}, {"c", std::string(300, 'd')}}.bytes();
+  BOOST_REQUIRE(bool(writer.Add(good, 1)));
+  for (std::size_t n = 1; n < good.size(); ++n)
+    if (n != Labels{{"a", "b"}}.bytes().size()) BOOST_TEST_CONTEXT("cut at " << n) BOOST_TEST(!writer.Add(std::string_view(good).substr(0, n), 2));
+  BOOST_TEST(!writer.Add(std::string_view("\1c\1d\1a\1b", 8), 2));  // not in order
+  BOOST_TEST(!writer.Add(std::string_view("\1a\1b\1a\1b", 8), 2));  // a name twice
+  BOOST_REQUIRE(bool(writer.Add(Labels{{"a", "b"}}, 3)));
+  const auto index = OpenBytes(*writer.Finish());
+  BOOST_TEST(index->series_count() == 2u);
+  BOOST_TEST(*index->ReadPayload(0) == 3u);
+  BOOST_TEST(*index->ReadPayload(1) == 1u);
+}
+
+// What is added in any order, and written without some series, is what is added in order without them.
+BOOST_AUTO_TEST_CASE(any_order_and_any_part) {
+  std::mt19937 random(11);
+  for (const int count : {1, 2, 50, 3000}) {
+    const auto series = RandomSeries(random, count);
+    std::vector<std::uint32_t> order(series.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::shuffle(order.begin(), order.end(), random);
+    IndexWriter writer;
+    for (const std::uint32_t i : order) BOOST_REQUIRE(bool(writer.Add(series[i], i)));
+    const auto sorted = writer.Sort();
+    BOOST_REQUIRE(bool(sorted));
+    for (std::uint32_t i = 0; i < series.size(); ++i) BOOST_REQUIRE((*sorted)[i] == i);
+    for (int round = 0; round < 3; ++round) {
+      std::vector<bool> keep(series.size());
+      IndexWriter other;
+      for (std::uint32_t i = 0; i < series.size(); ++i) {
+        keep[i] = random() % 3 != 0;
+        if (keep[i]) BOOST_REQUIRE(bool(other.Add(series[i], i - other.series_count())));
+      }
+      std::string bytes;
+      BOOST_REQUIRE(bool(writer.Write(keep, "extra", [&](std::string_view piece) -> Result<void> {
+        bytes += piece;
+        return {};
+      })));
+      BOOST_TEST((bytes == *other.Finish("extra")));
+      BOOST_TEST(OpenBytes(bytes)->Verify().empty());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_sink_that_fails_ends_it) {
   IndexWriter writer;
   BOOST_REQUIRE(bool(writer.Add(Labels{{"a", "b"}}, 0)));
-  BOOST_TEST(!writer.Add(Labels{{"a", "b"}}, 0));
-  BOOST_TEST(!writer.Add(Labels{{"a", "a"}}, 0));
-  BOOST_TEST(bool(writer.Add(Labels{{"a", "b"}, {"c", "d"}}, 0)));
+  const auto done = writer.Write("", [](std::string_view) -> Result<void> { return Error{Errc::kNoSpace, "full"}; });
+  BOOST_REQUIRE(!done);
+  BOOST_TEST(done.error().message == "full");
 }
 
 BOOST_AUTO_TEST_CASE(round_trip) {
