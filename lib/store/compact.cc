@@ -202,6 +202,9 @@ Result<CompactionResult> Compactor::Step(Io& io, Clock& clock, const std::string
   std::erase_if(sound.blocks, [&](const ManifestBlock& b) { return std::find(failed_.begin(), failed_.end(), b.ulid) != failed_.end(); });
   const auto plan = PlanCompaction(sound, options);
   if (plan.empty()) return CompactionResult{};
+  std::uint64_t bytes = 0;
+  for (const std::string& ulid : plan) bytes += Find(m, ulid)->bytes;
+  if (bytes > options.max_source_bytes) return CompactionResult{};
   auto result = CompactBlocks(io, clock, data_dir, m, plan, options, edit);
   const bool failed = result ? !result->unreadable.empty() : result.error().code == Errc::kCorrupt;
   // Left alone until the next start; the blocks around them still merge.

@@ -21,6 +21,8 @@ namespace prom::store {
 struct CompactOptions {
   std::int64_t block_ms = 2 * 3'600'000;  // width of the blocks cut from the head
   std::int64_t retention_ms = 0;          // the longest that any series is kept; 0: for ever
+  // Merges whose sources are larger together are put off.
+  std::uint64_t max_source_bytes = ~std::uint64_t{0};
   // Labels of so many series of a source are in memory at a time.
   std::uint32_t part_series = 32'768;
   bool sync = true;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxRequestBytes = 4u << 20;
 constexpr int kRequestMs = 5000;  // to send a request in
+constexpr std::size_t kMaxRequests = 32;  // at a time; others wait
 
 }  // namespace
 
@@ -45,6 +47,7 @@ void ControlServer::Stop() {
   const std::uint64_t one = 1;
   (void)!::write(stop_fd_, &one, sizeof one);  // stays readable: nobody reads it
   thread_.join();
+  Reap(true);
 }
 
 void ControlServer::Run() {
@@ -52,14 +55,39 @@ void ControlServer::Run() {
     pollfd fds[2] = {{listen_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
     ::poll(fds, 2, -1);
     if (fds[1].revents != 0) return;
+    Reap(false);
+    if (requests_.size() >= kMaxRequests) {
+      ::poll(&fds[1], 1, 10);
+      continue;
+    }
     const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) {
       ::poll(&fds[1], 1, 100);  // no descriptors left, or the other side has gone
       continue;
     }
-    Serve(fd);
-    ::close(fd);
+    auto request = std::make_unique<Request>();
+    Request& served = *request;
+    served.fd = fd;
+    try {
+      served.thread = std::thread([this, &served] {
+        Serve(served.fd);
+        ::shutdown(served.fd, SHUT_RDWR);  // closed when it is reaped
+        served.done.store(true);
+      });
+    } catch (const std::system_error&) {
+      continue;  // no threads left: closed without an answer
+    }
+    requests_.push_back(std::move(request));
   }
+}
+
+ControlServer::Request::~Request() {
+  if (thread.joinable()) thread.join();
+  if (fd >= 0) ::close(fd);
+}
+
+void ControlServer::Reap(bool all) {
+  requests_.remove_if([all](const auto& request) { return all || request->done.load(); });
 }
 
 void ControlServer::Serve(int fd) {

@@ -107,7 +107,7 @@ Result<void> Writer::Start() {
     waiting = closed_.size();
   }
   if (waiting > kMaxWaitingEpochs) {
-    MutexLock maintain(maintain_mutex_);
+    MutexLock work(head_work_mutex_);
     if (auto done = CompactClosed(kMaxWaitingEpochs); !done) NoteError(done.error());  // tried again later on
   }
   if (!options_.background) return {};
@@ -116,11 +116,15 @@ Result<void> Writer::Start() {
       SyncPace pace(options_.fsync_interval_ms);
       Repeat(stop, true, [this] { return Sync(); }, [&](bool, std::int64_t took_ms) { return pace.Pause(took_ms); });
     });
-  maintain_thread_ = std::jthread([this, waiting](std::stop_token stop) {
+  // From start to start; after a failure the whole interval: a merge that a full disk stopped is not begun again at once.
+  const auto pause = [interval_ms = options_.maintain_interval_ms](bool failed, std::int64_t took_ms) { return failed ? interval_ms : interval_ms - took_ms; };
+  head_thread_ = std::jthread([this, waiting, pause](std::stop_token stop) {
     LowerThreadPriority();
-    // From start to start; after a failure the whole interval: a merge that a full disk stopped is not begun again at once.
-    const auto pause = [interval_ms = options_.maintain_interval_ms](bool failed, std::int64_t took_ms) { return failed ? interval_ms : interval_ms - took_ms; };
-    Repeat(stop, waiting != 0, [this] { return Maintain(); }, pause);
+    Repeat(stop, waiting != 0, [this] { return MaintainHead(); }, pause);
+  });
+  merge_thread_ = std::jthread([this, pause](std::stop_token stop) {
+    LowerThreadPriority();
+    Repeat(stop, false, [this] { return MaintainBlocks(); }, pause);
   });
   return {};
 }
@@ -278,7 +282,9 @@ Result<std::uint64_t> Writer::CommitBatch(Appender* appender) {
     appender->Bind();
     const HeadCounters before = head_->counters();
     head_->set_horizon(clock_.NowMs() + options_.slack_ms);
-    PROM_ASSIGN(seq, head_->Commit(&appender->batch_));
+    auto committed = head_->Commit(&appender->batch_);
+    if (!committed && committed.error().code == Errc::kNoSpace) space_short_.store(true);
+    PROM_ASSIGN(seq, std::move(committed));
     const HeadCounters& after = head_->counters();
     Appender::Outcome& outcome = appender->outcome_;
     outcome.appended += after.appended - before.appended;
@@ -360,7 +366,12 @@ Result<void> Writer::Sync() { return SyncTo(control_->committed_seq()); }
 // ---- Background -----------------------------------------------------------
 
 Result<void> Writer::Maintain() {
-  MutexLock maintain(maintain_mutex_);
+  PROM_TRY(MaintainHead());
+  return MaintainBlocks();
+}
+
+Result<void> Writer::MaintainHead() {
+  MutexLock work(head_work_mutex_);
   {
     MutexLock lock(mutex_);
     if (RolloverDue()) {
@@ -378,13 +389,11 @@ Result<void> Writer::Maintain() {
   }
   if (options_.fsync == FsyncMode::kNever && long_log) PROM_TRY(Sync());
   PROM_TRY(CompactClosed());
-  PROM_TRY(DropOldBlocks());
-  PROM_TRY(ApplyPolicies());
-  return MergeBlocks();
+  return DropOldBlocks();
 }
 
 Result<void> Writer::Flush() {
-  MutexLock maintain(maintain_mutex_);
+  MutexLock work(head_work_mutex_);
   {
     MutexLock lock(mutex_);
     if (head_->max_t() != kMinTimeMs) {
@@ -559,8 +568,8 @@ WriterCounters Writer::counters() const {
 Result<void> Writer::Close() {
   if (closed_in_order_ || control_ == nullptr) return {};
   stopping_.store(true);
-  for (std::jthread* thread : {&sync_thread_, &maintain_thread_}) thread->request_stop();
-  for (std::jthread* thread : {&sync_thread_, &maintain_thread_})
+  for (std::jthread* thread : {&sync_thread_, &head_thread_, &merge_thread_}) thread->request_stop();
+  for (std::jthread* thread : {&sync_thread_, &head_thread_, &merge_thread_})
     if (thread->joinable()) thread->join();
   closed_in_order_ = true;
   {

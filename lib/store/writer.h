@@ -2,9 +2,11 @@
 // control page, the manifest and the epochs of the head, and turns closed epochs
 // into blocks.
 //
-// Thread-safe. Lock order: maintain_mutex_, then sync_mutex_, then mutex_. Only
-// mutex_ is taken by producers; it is held over the write of a batch and the
-// publishing of a new epoch, never over fsync of data or compaction.
+// Thread-safe. Lock order: head_work_mutex_, then merge_mutex_, then sync_mutex_, then
+// mutex_. Only mutex_ is taken by producers; it is held over the write of a batch and
+// the publishing of a new epoch, never over fsync of data or compaction. Nobody waits
+// for a merge: rollover, blocks of epochs and retention do not take merge_mutex_, but
+// when the disk runs short, and then the merge is made to end first.
 #pragma once
 
 #include <atomic>
@@ -88,8 +90,8 @@ class Writer {
   Result<void> Sync();
   std::uint64_t committed_sequence() const { return control_->committed_seq(); }
   std::uint64_t durable_sequence() const { return durable_.load(); }
-  // Rollover, early sealing, index segments, compaction, retention. Called by a
-  // background thread; a tool without one calls it when it likes.
+  // Rollover, early sealing, index segments, compaction, retention; then merges. Called by
+  // background threads; a tool without them calls it when it likes.
   Result<void> Maintain();
   // Turns what is in the head into blocks now.
   Result<void> Flush();
@@ -142,11 +144,14 @@ class Writer {
   Result<void> SyncHead(const std::shared_ptr<HeadWriter>& head);
   Result<void> SyncTo(std::uint64_t seq);
   Result<void> BuildIndex();
-  Result<void> CompactClosed(std::size_t leave = 0);  // the oldest ones, until no more than that are left
-  Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head);
-  Result<void> MergeBlocks() REQUIRES(maintain_mutex_);  // writer_blocks.cc
-  Result<void> DropOldBlocks() REQUIRES(maintain_mutex_);
-  Result<void> ApplyPolicies() REQUIRES(maintain_mutex_);
+  Result<void> MaintainHead();    // what must not wait for a merge
+  Result<void> MaintainBlocks();  // policies and merges
+  Result<void> CompactClosed(std::size_t leave = 0) REQUIRES(head_work_mutex_);  // the oldest ones, until no more than that are left
+  Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head) REQUIRES(head_work_mutex_);
+  Result<void> MergeBlocks() REQUIRES(merge_mutex_);  // writer_blocks.cc
+  Result<void> DropOldBlocks() REQUIRES(head_work_mutex_);
+  Result<void> ApplyLimits() REQUIRES(head_work_mutex_);  // of retention
+  Result<void> ApplyPolicies() REQUIRES(merge_mutex_);
   Result<void> KeepDamaged(const std::string& file);
   CompactOptions ForCompaction() const;
   StoreUsage Usage() const;
@@ -165,11 +170,13 @@ class Writer {
   bool clean_start_ = true;
   bool closed_in_order_ = false;
 
-  Mutex maintain_mutex_;
-  Compactor compactor_ GUARDED_BY(maintain_mutex_);
-  PolicyKeeper policies_ GUARDED_BY(maintain_mutex_);
-  std::uint64_t policies_version_ GUARDED_BY(maintain_mutex_) = 0;  // of the settings it has looked with
-  std::atomic<bool> stopping_{false};  // asks a merge to stop
+  Mutex head_work_mutex_;
+  Mutex merge_mutex_;
+  Compactor compactor_ GUARDED_BY(merge_mutex_);
+  PolicyKeeper policies_ GUARDED_BY(merge_mutex_);
+  std::uint64_t policies_version_ GUARDED_BY(merge_mutex_) = 0;  // of the settings it has looked with
+  std::atomic<bool> stopping_{false};      // asks a merge to stop, and all later ones
+  std::atomic<bool> space_short_{false};   // asks a merge to stop and give back what it has written
   Mutex sync_mutex_;
   mutable Mutex mutex_;
   WriterSettings settings_ GUARDED_BY(mutex_);
@@ -185,8 +192,8 @@ class Writer {
   WriterCounters other_ GUARDED_BY(mutex_);
 
   std::atomic<std::uint64_t> durable_{0};
-  // Two, so that a long compaction does not put off a sync.
-  std::jthread sync_thread_, maintain_thread_;
+  // Three, so that a block in the making does not put off a sync, nor a merge a block.
+  std::jthread sync_thread_, head_thread_, merge_thread_;
 };
 
 }  // namespace prom::store

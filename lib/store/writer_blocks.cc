@@ -112,8 +112,16 @@ Result<void> Writer::ReplaceBlocks(const BlockSwap& swap) {
   return {};
 }
 
+Result<void> Writer::MaintainBlocks() {
+  MutexLock merge(merge_mutex_);
+  space_short_.store(false);
+  PROM_TRY(ApplyPolicies());
+  return MergeBlocks();
+}
+
 Result<void> Writer::CompactBlocksNow() {
-  MutexLock maintain(maintain_mutex_);
+  MutexLock merge(merge_mutex_);
+  space_short_.store(false);
   const CompactOptions options = ForCompaction();
   const Manifest before = manifest();
   PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, before));
@@ -128,14 +136,22 @@ CompactOptions Writer::ForCompaction() const {
   CompactOptions options;
   options.block_ms = options_.block_ms;
   options.retention_ms = retention_ms();
-  options.canceled = [](void* self) { return static_cast<const Writer*>(self)->stopping_.load(); };
+  options.canceled = [](void* self) {
+    const auto* writer = static_cast<const Writer*>(self);
+    return writer->stopping_.load() || writer->space_short_.load();
+  };
   options.canceled_argument = const_cast<Writer*>(this);
   return options;
 }
 
 Result<void> Writer::MergeBlocks() {
-  const CompactOptions options = ForCompaction();
+  CompactOptions options = ForCompaction();
   while (true) {
+    // What a merge writes must not make the disk short: it would be abandoned, or blocks would go for it.
+    space_short_.store(false);
+    const StoreUsage usage = Usage();
+    const std::uint64_t reserve = retention().min_free_bytes;
+    options.max_source_bytes = usage.free_bytes > reserve ? usage.free_bytes - reserve : 0;
     const std::int64_t start = clock_.MonotonicNs();
     auto done = compactor_.Step(io_, clock_, dir_, manifest(), options, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); });
     if (!done && done.error().code == Errc::kCanceled) return {};
@@ -165,6 +181,14 @@ StoreUsage Writer::Usage() const {
 }
 
 Result<void> Writer::DropOldBlocks() {
+  if (Usage().free_bytes >= retention().min_free_bytes) return ApplyLimits();
+  // What a merge has written so far goes before any block does.
+  space_short_.store(true);
+  MutexLock merge(merge_mutex_);
+  return ApplyLimits();
+}
+
+Result<void> Writer::ApplyLimits() {
   PROM_ASSIGN(const auto dropped, ApplyRetention(io_, dir_, manifest(), retention(), Usage(), [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); }));
   bool by[3] = {};
   for (const DroppedBlock& d : dropped) {

@@ -20,20 +20,29 @@ using testing::kT0;
 
 constexpr std::int64_t kStep = 60'000;
 
-// Holds whoever starts to write a block, as a disk would that is slow.
+// Holds whoever starts to write a block, or the first one only, as a disk would that is slow.
 class HeldIo : public FaultIo {
  public:
   HeldIo() : FaultIo(SystemIo()) {}
   Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) override {
     if (mode == Mode::kCreateNew && path.find("/tmp/") != std::string::npos) {
-      while (hold) {
+      const bool is_first = starts++ == 0;
+      while (hold && (is_first || !first_only)) {
         holds = true;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
     }
     return FaultIo::Open(path, mode);
   }
-  std::atomic<bool> hold{false}, holds{false};
+  // With a limit: what is free is short as long as a block is being written.
+  Result<std::uint64_t> FreeBytes(const std::string& path) override {
+    if (room == 0) return FaultIo::FreeBytes(path);
+    const auto half_made = List(path + "/tmp");
+    return half_made && !half_made->empty() ? 1 : room.load();
+  }
+  std::atomic<bool> hold{false}, holds{false}, first_only{false};
+  std::atomic<int> starts{0};
+  std::atomic<std::uint64_t> room{0};
 };
 
 // Long enough for any machine; a test that works does not wait for it.
@@ -99,6 +108,105 @@ BOOST_AUTO_TEST_CASE(syncs_go_on_during_a_merge) {
   auto snapshot = (*data)->Snapshot();
   REQUIRE_OK(snapshot);
   testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+}
+
+// An epoch becomes a block, and samples are deleted, while a merge goes on.
+BOOST_AUTO_TEST_CASE(nothing_waits_for_a_merge) {
+  prom::testing::TempDir dir;
+  testing::FixedClock clock(kT0 + 18 * 3'600'000);
+  HeldIo io;
+  testing::ModelStore model;
+  {
+    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
+    REQUIRE_OK(writer);
+    Append(writer->get(), &model, 0, 13 * 60);
+    REQUIRE_OK((*writer)->Flush());
+    REQUIRE_OK((*writer)->Close());
+  }
+  WriterOptions options = testing::Quiet();
+  options.background = true;
+  options.maintain_interval_ms = 2;
+  io.first_only = true;
+  io.starts = 0;
+  io.hold = true;
+  auto writer = Writer::Open(io, clock, dir.path(), options);
+  REQUIRE_OK(writer);
+  const std::size_t blocks = (*writer)->manifest().blocks.size();
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
+  Append(writer->get(), &model, 13 * 60, 17 * 60);
+  REQUIRE_OK((*writer)->Flush());
+  BOOST_TEST((*writer)->manifest().blocks.size() > blocks);
+  REQUIRE_OK((*writer)->Delete({{Matcher::Equal("__name__", "m")}}, kT0 + 16 * 60 * kStep, kT0 + 16 * 60 * kStep));
+  model.series[testing::Series("m", 0)].erase(kT0 + 16 * 60 * kStep);
+  BOOST_TEST(io.holds.load());
+  BOOST_TEST((*writer)->counters().compactions >= 1u);
+  io.hold = false;
+  BOOST_TEST(Within30Seconds([&] { return (*writer)->manifest().blocks.size() < blocks; }));
+  REQUIRE_OK((*writer)->Close());
+  auto data = DataDir::Open(SystemIo(), dir.path());
+  REQUIRE_OK(data);
+  auto snapshot = (*data)->Snapshot();
+  REQUIRE_OK(snapshot);
+  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+}
+
+// What a merge has written is given back before blocks are dropped for want of space.
+BOOST_AUTO_TEST_CASE(a_short_disk_ends_a_merge) {
+  prom::testing::TempDir dir;
+  testing::FixedClock clock(kT0 + 14 * 3'600'000);
+  HeldIo io;
+  testing::ModelStore model;
+  {
+    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
+    REQUIRE_OK(writer);
+    Append(writer->get(), &model, 0, 13 * 60);
+    REQUIRE_OK((*writer)->Flush());
+    REQUIRE_OK((*writer)->Close());
+  }
+  WriterOptions options = testing::Quiet();
+  options.background = true;
+  options.maintain_interval_ms = 2;
+  options.retention.min_free_bytes = 1000;
+  io.starts = 0;
+  io.hold = true;
+  io.room = 1 << 30;
+  auto writer = Writer::Open(io, clock, dir.path(), options);
+  REQUIRE_OK(writer);
+  const std::size_t blocks = (*writer)->manifest().blocks.size();
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // for a look at the disk
+  io.hold = false;
+  BOOST_TEST(Within30Seconds([&] { return io.starts.load() >= 2; }));  // ended, and begun again
+  io.room = 0;
+  BOOST_TEST(Within30Seconds([&] { return (*writer)->manifest().blocks.size() < blocks; }));
+  BOOST_TEST((*writer)->counters().dropped_for_space == 0u);
+  REQUIRE_OK((*writer)->Close());
+  auto data = DataDir::Open(SystemIo(), dir.path());
+  REQUIRE_OK(data);
+  auto snapshot = (*data)->Snapshot();
+  REQUIRE_OK(snapshot);
+  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+}
+
+// A merge that the disk has no room for is not begun.
+BOOST_AUTO_TEST_CASE(a_merge_without_room_is_put_off) {
+  prom::testing::TempDir dir;
+  testing::FixedClock clock(kT0 + 14 * 3'600'000);
+  HeldIo io;
+  testing::ModelStore model;
+  WriterOptions options = testing::Quiet();
+  options.retention.min_free_bytes = 1000;
+  io.room = 1001;
+  auto writer = Writer::Open(io, clock, dir.path(), options);
+  REQUIRE_OK(writer);
+  Append(writer->get(), &model, 0, 13 * 60);
+  REQUIRE_OK((*writer)->Flush());
+  const std::size_t blocks = (*writer)->manifest().blocks.size();
+  REQUIRE_OK((*writer)->Maintain());
+  BOOST_TEST((*writer)->manifest().blocks.size() == blocks);
+  io.room = 1 << 30;
+  REQUIRE_OK((*writer)->Maintain());
+  BOOST_TEST((*writer)->manifest().blocks.size() < blocks);
 }
 
 // A stop does not wait for a merge to end, and what it leaves undone is done later.
