@@ -19,7 +19,8 @@ Appender::~Appender() {
 
 void Appender::Release() {
   if (head_ == nullptr) return;
-  for (const Layout& layout : layouts_) head_->ReleaseLayout(layout.store);
+  for (const Layout& layout : layouts_)
+    if (!layout.old) head_->ReleaseLayout(layout.store);
 }
 
 Result<void> Appender::DefineSeries(std::uint32_t id, const Labels& labels) {
@@ -27,6 +28,7 @@ Result<void> Appender::DefineSeries(std::uint32_t id, const Labels& labels) {
   if (labels.empty()) return Error{Errc::kInvalid, "series " + std::to_string(id) + " has no labels"};
   MutexLock lock(writer_.mutex_);
   Bind();
+  is_old_.push_back(false);
   const std::uint64_t hash = labels.Hash();
   const std::uint64_t limit = writer_.options_.max_series;
   if (limit != 0 && head_->series_count() >= limit && !head_->HasSeries(labels.bytes(), hash)) {
@@ -51,12 +53,15 @@ Result<void> Appender::DefineLayout(std::uint32_t id, std::span<const std::uint3
     layouts_.emplace_back();
     Place(&layouts_.back(), series, false);
   } else {
+    CarryLayout(&layouts_[id]);
     Place(&layouts_[id], series, true);
   }
   return {};
 }
 
 void Appender::Place(Layout* layout, std::span<const std::uint32_t> series, bool extend) {
+  for (const std::uint32_t s : series)
+    if (s < kOverLimit) CarrySeries(s);
   // kNoSeries: of a repetition, or of what is over the limit.
   const auto store_id = [&](std::uint32_t s) { return s >= kOverLimit ? kNoSeries : series_[s]; };
   std::vector<std::uint32_t> wanted, slots;
@@ -96,6 +101,9 @@ Result<void> Appender::Reset() {
   Release();
   series_.clear();
   layouts_.clear();
+  is_old_.clear();
+  old_series_ = 0;
+  old_head_.reset();
   limited_ = 0;
   return {};
 }
@@ -181,6 +189,7 @@ void Appender::AppendRow(const Layout& layout, std::int64_t t_ms, std::span<cons
 
 Result<void> Appender::Row(std::uint32_t layout, std::int64_t t_ms, std::span<const double> values, std::span<const std::uint64_t> present) {
   if (layout >= layouts_.size()) return Error{Errc::kInvalid, "row of layout " + std::to_string(layout) + ", which is not defined"};
+  UseLayout(layout);
   const Layout& l = layouts_[layout];
   if (values.size() > l.size())
     return Error{Errc::kInvalid, "row of " + std::to_string(values.size()) + " values in layout " + std::to_string(layout) + " of " + std::to_string(l.size())};
@@ -193,6 +202,7 @@ Result<void> Appender::Row(std::uint32_t layout, std::int64_t t_ms, std::span<co
 Result<void> Appender::Sample(std::uint32_t series, std::int64_t t_ms, double v, std::int64_t st_ms) {
   if (series >= series_.size()) return Error{Errc::kInvalid, "sample of series " + std::to_string(series) + ", which is not defined"};
   if (batch_.loose.size() > writer_.options_.head.max_batch_bytes / 32) return Error{Errc::kLimit, "batch has too many samples"};
+  UseSeries(series);
   if (series_[series] == kNoSeries) {
     ++over_limit_;
     return {};
@@ -213,6 +223,7 @@ Result<void> Appender::HistogramAt(std::uint32_t series, std::int64_t t_ms, cons
     ++invalid_histograms_;
     return {};
   }
+  UseSeries(series);
   LooseSample s{series_[series], t_ms, st_ms, 0, {}};
   AppendHistogram(h, &s.histogram);
   batch_.loose.push_back(std::move(s));
@@ -222,6 +233,7 @@ Result<void> Appender::HistogramAt(std::uint32_t series, std::int64_t t_ms, cons
 
 Result<void> Appender::ExemplarOf(std::uint32_t series, const Exemplar& exemplar) {
   if (series >= series_.size()) return Error{Errc::kInvalid, "exemplar of series " + std::to_string(series) + ", which is not defined"};
+  UseSeries(series);
   if (series_[series] != kNoSeries) batch_.exemplars.emplace_back(series_[series], exemplar);
   return {};
 }
@@ -233,35 +245,67 @@ Result<void> Appender::MetadataOf(std::string_view metric, const Metadata& metad
 
 // ---- Epochs ---------------------------------------------------------------
 
-void Appender::Bind() {
-  if (head_ == writer_.head_) return;
-  const std::shared_ptr<HeadWriter> old = std::move(head_);
-  head_ = writer_.head_;
-  if (old == nullptr) return;
-  const std::vector<std::uint32_t> old_series = std::move(series_);
-  const std::vector<Layout> old_layouts = std::move(layouts_);
-  HeadBatch old_batch = std::move(batch_);
-  series_.clear();
-  layouts_.clear();
-  batch_.Clear();
-  Translate(*old, old_series, old_layouts, std::move(old_batch));
+std::uint32_t Appender::Translate(const HeadWriter& from, std::uint32_t id) {
+  if (id == kNoSeries) return id;
+  const std::string_view labels = from.LabelBytes(id);
+  return head_->SeriesId(labels, XxHash64(labels));
 }
 
-// Everything in terms of the epoch before, said again in terms of this one.
-void Appender::Translate(HeadWriter& from, const std::vector<std::uint32_t>& old_series, const std::vector<Layout>& old_layouts, HeadBatch old_batch) {
-  const auto translate = [&](std::uint32_t id) {
-    if (id == kNoSeries) return id;
-    const std::string_view labels = from.LabelBytes(id);
-    return head_->SeriesId(labels, XxHash64(labels));
-  };
-  series_.reserve(old_series.size());
-  for (const std::uint32_t id : old_series) series_.push_back(translate(id));
-  std::unordered_map<std::uint32_t, std::uint32_t> by_store;
-  for (std::uint32_t i = 0; i < old_layouts.size(); ++i) {
-    by_store[old_layouts[i].store] = i;
-    layouts_.emplace_back();
-    Place(&layouts_.back(), old_layouts[i].series, false);
+void Appender::CarrySeries(std::uint32_t series) {
+  if (!is_old_[series]) return;
+  series_[series] = Translate(*old_head_, series_[series]);
+  is_old_[series] = false;
+  if (--old_series_ == 0) old_head_.reset();
+}
+
+void Appender::CarryLayout(Layout* layout) {
+  if (!layout->old) return;
+  Layout fresh;
+  Place(&fresh, layout->series, false);
+  *layout = std::move(fresh);
+}
+
+void Appender::UseSeries(std::uint32_t series) {
+  if (!is_old_[series]) return;
+  MutexLock lock(writer_.mutex_);
+  Bind();
+  CarrySeries(series);
+}
+
+void Appender::UseLayout(std::uint32_t layout) {
+  if (!layouts_[layout].old) return;
+  MutexLock lock(writer_.mutex_);
+  Bind();
+  CarryLayout(&layouts_[layout]);
+}
+
+void Appender::Bind() {
+  if (head_ != writer_.head_) {
+    const std::shared_ptr<HeadWriter> before = std::move(head_);
+    head_ = writer_.head_;
+    if (before != nullptr) LeaveEpoch(before);
   }
+  if (old_head_ == nullptr || std::find(writer_.closed_.begin(), writer_.closed_.end(), old_head_) != writer_.closed_.end()) return;
+  // It has become a block, and must not be kept in memory for what is left: series of
+  // targets that are gone, mostly.
+  for (std::uint32_t s = 0; s < series_.size() && old_series_ != 0; ++s) CarrySeries(s);
+}
+
+void Appender::LeaveEpoch(const std::shared_ptr<HeadWriter>& before) {
+  for (std::uint32_t s = 0; s < series_.size(); ++s) {
+    if (is_old_[s]) series_[s] = Translate(*old_head_, series_[s]);
+    is_old_[s] = !is_old_[s];
+  }
+  old_series_ = static_cast<std::size_t>(std::count(is_old_.begin(), is_old_.end(), true));
+  old_head_ = old_series_ != 0 ? before : nullptr;
+  HeadBatch old_batch = std::move(batch_);
+  batch_.Clear();
+
+  // Layouts that the batch has rows of go over at once.
+  std::unordered_map<std::uint32_t, std::uint32_t> by_store;
+  for (std::uint32_t i = 0; i < layouts_.size(); ++i)
+    if (!layouts_[i].old) by_store[layouts_[i].store] = i;
+  std::unordered_map<std::uint32_t, Layout> carried;  // as they were
   std::vector<double> values;
   std::vector<std::uint64_t> present;
   for (std::size_t at = 0; at < old_batch.rows.size();) {
@@ -272,13 +316,20 @@ void Appender::Translate(HeadWriter& from, const std::vector<std::uint32_t>& old
     r.flags = static_cast<std::uint8_t>(r.p[kRecordFlagsAt]);
     at += r.size;
     const RowView row = ParseRow(r);
-    const auto layout = by_store.find(row.layout);
-    if (layout == by_store.end()) {  // given up by Reset since: its samples go singly
+    const auto found = by_store.find(row.layout);
+    if (found == by_store.end()) {  // given up by Reset since: its samples go singly
       for (std::uint32_t slot = 0; slot < row.columns; ++slot)
-        if (row.Present(slot)) batch_.loose.push_back({translate(from.layout_series(row.layout, slot)), row.t, 0, row.Value(slot), {}});
+        if (row.Present(slot)) batch_.loose.push_back({Translate(*before, before->layout_series(row.layout, slot)), row.t, 0, row.Value(slot), {}});
       continue;
     }
-    const Layout& old = old_layouts[layout->second];
+    Layout& layout = layouts_[found->second];
+    const auto [it, first] = carried.try_emplace(found->second);
+    if (first) {
+      it->second = layout;
+      layout.old = true;
+      CarryLayout(&layout);
+    }
+    const Layout& old = it->second;
     values.assign(old.size(), 0);
     present.assign((old.size() + 63) / 64, 0);
     for (std::uint32_t i = 0; i < old.size(); ++i) {
@@ -287,13 +338,15 @@ void Appender::Translate(HeadWriter& from, const std::vector<std::uint32_t>& old
       values[i] = row.Value(slot);
       present[i / 64] |= std::uint64_t{1} << (i % 64);
     }
-    AppendRow(layouts_[layout->second], row.t, values, present);
+    AppendRow(layout, row.t, values, present);
   }
+  for (const auto& [store, i] : by_store)
+    if (!carried.contains(i)) layouts_[i].old = true;
   for (LooseSample& s : old_batch.loose) {
-    s.series = translate(s.series);
+    s.series = Translate(*before, s.series);
     batch_.loose.push_back(std::move(s));
   }
-  for (auto& [series, exemplar] : old_batch.exemplars) batch_.exemplars.emplace_back(translate(series), std::move(exemplar));
+  for (auto& [series, exemplar] : old_batch.exemplars) batch_.exemplars.emplace_back(Translate(*before, series), std::move(exemplar));
   batch_.metadata = std::move(old_batch.metadata);
   batch_.samples = old_batch.samples;
 }

@@ -72,6 +72,7 @@ class Appender : public StreamSink {
     std::vector<std::uint32_t> slots;   // column in the store's layout; empty while slot i is i
     std::uint32_t columns = 0;          // largest slot + 1
     std::vector<bool> used;             // slots that are taken: extending does not look at what is there
+    bool old = false;                   // of an epoch before: only `series` counts
     std::uint32_t size() const { return static_cast<std::uint32_t>(series.size()); }
     std::uint32_t slot(std::uint32_t i) const { return slots.empty() ? i : slots[i]; }
   };
@@ -81,12 +82,24 @@ class Appender : public StreamSink {
   void Bind() PROM_ANNOTATE(no_thread_safety_analysis);  // to the epoch that is being written
   void Place(Layout* layout, std::span<const std::uint32_t> series, bool extend);
   void Release();
-  void Translate(HeadWriter& from, const std::vector<std::uint32_t>& old_series, const std::vector<Layout>& old_layouts, HeadBatch old_batch);
+  // Series and layouts are said again in terms of a new epoch when they are first used in
+  // it: all at once would hold up every producer.
+  std::uint32_t Translate(const HeadWriter& from, std::uint32_t id);
+  void CarrySeries(std::uint32_t series);
+  void CarryLayout(Layout* layout);
+  void LeaveEpoch(const std::shared_ptr<HeadWriter>& before);
+  // Makes sure that a series or a layout can be used; takes the writer's mutex when it must.
+  void UseSeries(std::uint32_t series);
+  void UseLayout(std::uint32_t layout);
   void AppendRow(const Layout& layout, std::int64_t t_ms, std::span<const double> values, std::span<const std::uint64_t> present);
 
   Writer& writer_;
   std::shared_ptr<HeadWriter> head_;
   std::vector<std::uint32_t> series_;  // store ids by the producer's
+  // The epoch before, whose ids series_ still has where the bit is set; null: none are left.
+  std::shared_ptr<HeadWriter> old_head_;
+  std::vector<bool> is_old_;
+  std::size_t old_series_ = 0;
   std::vector<Layout> layouts_;
   HeadBatch batch_;
   std::vector<double> scatter_;
