@@ -93,6 +93,26 @@ HeadWriter::HeadWriter(Io& io, std::string dir, std::uint64_t epoch, std::shared
 }
 HeadWriter::~HeadWriter() = default;
 
+std::shared_ptr<const void> HeadWriter::Retire() {
+  struct Rest {
+    std::vector<std::shared_ptr<File>> files;
+    std::map<std::uint32_t, std::shared_ptr<MappedFile>> logs, chunks;
+    std::vector<Home> homes, homes_more;
+    std::vector<LooseSample> pending_loose;
+    std::unordered_map<std::uint32_t, LastSample> loose_last;
+  };
+  auto rest = std::make_shared<Rest>();
+  rest->files = std::move(older_dirty_);
+  for (auto* file : {&series_file_, &layouts_file_, &homes_file_, &homes_more_file_, &tiles_file_, &log_file_, &chunks_file_}) rest->files.push_back(std::move(*file));
+  rest->logs.swap(logs_);
+  rest->chunks.swap(chunks_);
+  rest->homes.swap(homes_);
+  rest->homes_more.swap(homes_more_);
+  rest->pending_loose.swap(pending_loose_);
+  rest->loose_last.swap(loose_last_);
+  return rest;
+}
+
 Result<std::unique_ptr<HeadWriter>> HeadWriter::Open(Io& io, const std::string& data_dir, std::uint64_t epoch, std::shared_ptr<ControlPage> control,
                                                      const HeadOptions& options, bool trusted, HeadWriter* previous, std::uint64_t published) {
   auto head = std::unique_ptr<HeadWriter>(new HeadWriter(io, EpochDir(data_dir, epoch), epoch, std::move(control), options));

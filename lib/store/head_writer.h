@@ -128,6 +128,9 @@ class HeadWriter {
   // Times behind this are of a clock that runs ahead: one such sample must not make others too old.
   void set_horizon(std::int64_t t) { horizon_ = t; }
   void DropPrevious() { previous_ = nullptr; }
+  // It has become a block: only label sets and layouts are asked for from now on. What is
+  // let go with the result is the rest, whose removal takes a while.
+  std::shared_ptr<const void> Retire();
   std::optional<LastSample> Last(std::uint32_t series) const;
   std::optional<LastSample> LastOf(std::string_view label_bytes, std::uint64_t hash) const;
   const HeadExtras& extras() const { return extras_; }

@@ -320,17 +320,20 @@ Result<void> Writer::RollOver(std::int64_t start_ms) {
 
 // ---- Durability -----------------------------------------------------------
 
+bool Writer::InHead(const std::shared_ptr<HeadWriter>& head) const { return head == head_ || std::find(closed_.begin(), closed_.end(), head) != closed_.end(); }
+
 Result<void> Writer::SyncHead(const std::shared_ptr<HeadWriter>& head) {
   HeadWriter::SyncJob job;
   {
     MutexLock lock(mutex_);
+    if (!InHead(head)) return {};  // it has become a block
     job = head->PrepareSync();
   }
   head->RunSync(&job);
   MutexLock lock(mutex_);
   ++other_.syncs;
   // One that has become a block meanwhile is safe there, and its files are gone.
-  if (head != head_ && std::find(closed_.begin(), closed_.end(), head) == closed_.end()) return {};
+  if (!InHead(head)) return {};
   if (!job.result) ++other_.failed_syncs;
   auto done = head->FinishSync(&job);
   if (head->broken() && head == head_) {
@@ -370,8 +373,22 @@ Result<void> Writer::Maintain() {
   return MaintainBlocks();
 }
 
+void Writer::ForgetRetired() {
+  std::vector<std::shared_ptr<HeadWriter>> gone;  // goes after the lock
+  MutexLock lock(mutex_);
+  for (auto it = retired_.begin(); it != retired_.end();) {
+    if (it->use_count() > 1) {
+      ++it;
+      continue;
+    }
+    gone.push_back(std::move(*it));
+    it = retired_.erase(it);
+  }
+}
+
 Result<void> Writer::MaintainHead() {
   MutexLock work(head_work_mutex_);
+  ForgetRetired();
   {
     MutexLock lock(mutex_);
     if (RolloverDue()) {
@@ -477,6 +494,7 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
       from = to + 1;
     }
   }
+  std::shared_ptr<const void> rest;
   {
     MutexLock lock(mutex_);
     Manifest next = manifest_;
@@ -497,7 +515,10 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
     for (const auto& other : closed_) other->set_min_valid(min_valid_);
     head_->set_min_valid(min_valid_);
     AddCounters(head->counters(), &past_);
+    retired_.push_back(head);
+    rest = head->Retire();
   }
+  rest.reset();  // not under the mutex: removing large files takes a while
   return RemoveTree(io_, EpochDir(dir_, head->epoch()));
 }
 

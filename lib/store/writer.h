@@ -141,9 +141,11 @@ class Writer {
   Result<void> RollOver(std::int64_t start_ms) REQUIRES(mutex_);
   bool RolloverDue() REQUIRES(mutex_);
   Result<std::uint64_t> CommitBatch(Appender* appender);
+  bool InHead(const std::shared_ptr<HeadWriter>& head) const REQUIRES(mutex_);
   Result<void> SyncHead(const std::shared_ptr<HeadWriter>& head);
   Result<void> SyncTo(std::uint64_t seq);
   Result<void> BuildIndex();
+  void ForgetRetired();
   Result<void> MaintainHead();    // what must not wait for a merge
   Result<void> MaintainBlocks();  // policies and merges
   Result<void> CompactClosed(std::size_t leave = 0) REQUIRES(head_work_mutex_);  // the oldest ones, until no more than that are left
@@ -185,6 +187,9 @@ class Writer {
   bool manifest_lost_ = false;  // a newer manifest than the one in force could not be read: delete nothing it may name
   std::shared_ptr<HeadWriter> head_ GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<HeadWriter>> closed_ GUARDED_BY(mutex_);  // oldest first, to be compacted
+  // Those that are blocks; kept until no appender has them, so that none of them is the
+  // last to let go and has to wait for files to be removed.
+  std::vector<std::shared_ptr<HeadWriter>> retired_ GUARDED_BY(mutex_);
   std::int64_t window_end_ GUARDED_BY(mutex_) = kMaxTimeMs;           // of the epoch being written
   std::int64_t min_valid_ GUARDED_BY(mutex_) = kMinTimeMs;
   HeadCounters past_ GUARDED_BY(mutex_);                              // of epochs that are gone

@@ -269,7 +269,7 @@ class Peak {
 // blocks merged. The producers go on with the next window before the last one is a block.
 void BenchMerge() {
   constexpr std::uint32_t kSeries = 1'000'000, kColumns = 1000;
-  constexpr int kRows = 40;
+  constexpr int kRows = 35;  // some are sealed
   constexpr std::int64_t kWindow = 2 * 3'600'000;
   ::mallopt(M_ARENA_MAX, 2);  // as promstore serve
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
@@ -279,12 +279,12 @@ void BenchMerge() {
   SteppedClock clock;
   WriterOptions options = Options();
   options.block_ms = kWindow;
-  clock.now = kT0 / kWindow * kWindow;
+  clock.now = kT0 / (3 * kWindow) * 3 * kWindow;  // three windows that are merged together
   auto writer = Must(Writer::Open(SystemIo(), clock, dir.path, options));
   std::vector<std::unique_ptr<Appender>> appenders;
   std::vector<double> values(kColumns, 1);
   std::mt19937_64 random(3);
-  for (int window = 0; window < 4; ++window) {
+  for (int window = 0; window < 4; ++window) {  // the fourth only begins
     Peak peak;
     double worst = 0, worst_cpu = 0;
     for (int row = 0; row < (window == 3 ? 1 : kRows); ++row) {
@@ -322,6 +322,7 @@ void BenchMerge() {
     Must(writer->Flush());
     Print("peak private memory, epoch into block", block_peak.Megabytes(), (NowNs() - start) / 1e9, 250, "MB; second figure: s");
   }
+  Must(writer->Flush());
   Peak peak;
   const double start = NowNs();
   Must(writer->CompactBlocksNow());
