@@ -354,9 +354,11 @@ Result<std::unique_ptr<Selection>> MergedQueryable::Select(const Matchers& match
 
 template <typename Get>
 Result<std::vector<std::string>> MergedQueryable::Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const {
-  if (warnings == nullptr) PROM_TRY(RefuseMissing(min_ms, max_ms));
-  for (const MissingPart& m : missing_) {
-    if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) warnings->push_back(m.what);
+  if (warnings == nullptr) {
+    PROM_TRY(RefuseMissing(min_ms, max_ms));
+  } else {
+    for (const MissingPart& m : missing_)
+      if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) warnings->push_back(m.what);
   }
   std::vector<std::string> out;
   for (const auto& source : sources_) {

@@ -90,6 +90,11 @@ class PartsSelection : public Selection {
   std::size_t size() const override { return starts_.size() - 1; }
   const Labels& labels(std::size_t i) const override { return Of(sources_[starts_[i]]).labels; }
   Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override;
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out;
+    for (const MissingPart& m : missing_) out.push_back(m.what);
+    return out;
+  }
 
  private:
   struct Source {
@@ -290,26 +295,41 @@ Result<std::unique_ptr<Selection>> PartsQueryable::Select(const Matchers& matche
   return std::unique_ptr<Selection>(new PartsSelection(std::move(parts), std::move(series), std::move(missing)));
 }
 
-Result<std::vector<std::string>> PartsQueryable::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
-  PROM_TRY(RefuseMissing(min_ms, max_ms));
+template <typename Get>
+Result<std::vector<std::string>> PartsQueryable::Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const {
+  if (warnings == nullptr) {
+    PROM_TRY(RefuseMissing(min_ms, max_ms));
+  } else {
+    for (const MissingPart& m : missing_)
+      if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) warnings->push_back(m.what);
+  }
   std::vector<std::string> out;
   for (const auto& part : parts_) {
     if (!Overlaps(part->TimeRange(), min_ms, max_ms)) continue;
-    PROM_ASSIGN(auto names, part->LabelNames(matchers));
-    Unite(&out, std::move(names));
+    auto found = get(*part);
+    if (found) {
+      Unite(&out, std::move(*found));
+    } else if (warnings != nullptr && (found.error().code == Errc::kCorrupt || found.error().code == Errc::kUnsupported)) {
+      warnings->push_back(found.error().message);
+    } else {
+      return std::move(found.error());
+    }
   }
   return out;
 }
 
+Result<std::vector<std::string>> PartsQueryable::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
+  return ReadableLabelNames(matchers, min_ms, max_ms, nullptr);
+}
 Result<std::vector<std::string>> PartsQueryable::LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
-  PROM_TRY(RefuseMissing(min_ms, max_ms));
-  std::vector<std::string> out;
-  for (const auto& part : parts_) {
-    if (!Overlaps(part->TimeRange(), min_ms, max_ms)) continue;
-    PROM_ASSIGN(auto values, part->LabelValues(name, matchers));
-    Unite(&out, std::move(values));
-  }
-  return out;
+  return ReadableLabelValues(name, matchers, min_ms, max_ms, nullptr);
+}
+Result<std::vector<std::string>> PartsQueryable::ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const {
+  return Strings(min_ms, max_ms, warnings, [&](const Part& part) { return part.LabelNames(matchers); });
+}
+Result<std::vector<std::string>> PartsQueryable::ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
+                                                                     std::vector<std::string>* warnings) const {
+  return Strings(min_ms, max_ms, warnings, [&](const Part& part) { return part.LabelValues(name, matchers); });
 }
 
 Result<std::vector<std::pair<std::string, Metadata>>> PartsQueryable::ListMetadata() const {

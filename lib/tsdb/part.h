@@ -64,12 +64,18 @@ class PartsQueryable : public Queryable {
   Result<std::unique_ptr<Selection>> Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
   Result<std::vector<std::string>> LabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const override;
+  Result<std::vector<std::string>> ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const override;
+  Result<std::vector<std::string>> ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
+                                                       std::vector<std::string>* warnings) const override;
   Result<std::vector<std::pair<std::string, Metadata>>> ListMetadata() const override;
   Result<std::vector<SeriesExemplars>> Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const override;
   std::pair<std::int64_t, std::int64_t> TimeRange() const override;
 
  private:
   Result<void> RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const;
+  // The union of what `get` finds in the parts. Null warnings: damage is an error.
+  template <typename Get>
+  Result<std::vector<std::string>> Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const;
 
   std::vector<std::shared_ptr<const Part>> parts_;
   std::vector<MissingPart> missing_;

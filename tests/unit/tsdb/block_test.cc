@@ -165,6 +165,19 @@ BOOST_AUTO_TEST_CASE(index_version_1) {
   BOOST_TEST((*all.LabelValues("bar", {}, 0, 1)).size() == 100u);
   BOOST_TEST((*all.LabelValues("foo", {Matcher::Equal("foo", "bar")}, 0, 1) == std::vector<std::string>{"bar"}));
   BOOST_TEST((*all.Select({Make(Matcher::Type::kRegex, "bar", "1[0-3]")}, 0, 1))->size() == 4u);
+
+  // With another block that cannot be read: an error to who has no place for a warning, otherwise what is left and a warning.
+  const PartsQueryable some({*block}, {{"another: damaged", 0, 5000}, {"elsewhere: damaged", 9'000'000, 9'000'001}});
+  BOOST_TEST((some.LabelNames({}, 0, 1).error().code == Errc::kCorrupt));
+  BOOST_TEST((some.LabelValues("foo", {}, 0, 1).error().code == Errc::kCorrupt));
+  const std::vector<std::string> want = {"another: damaged"};
+  std::vector<std::string> warnings;
+  BOOST_TEST((*some.ReadableLabelNames({}, 0, 1, &warnings) == std::vector<std::string>{"bar", "foo"}));
+  BOOST_TEST((warnings == want));
+  warnings.clear();
+  BOOST_TEST((*some.ReadableLabelValues("bar", {}, 0, 1, &warnings)).size() == 100u);
+  BOOST_TEST((warnings == want));
+  BOOST_TEST(((*some.Select({}, 0, 1))->warnings() == want));
 }
 
 // A block whose index calls itself version 3 is laid out as version 2.
