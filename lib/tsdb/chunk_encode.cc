@@ -115,8 +115,7 @@ struct HistogramEncoder::XorField {
 
 struct HistogramEncoder::State {
   Histogram last;  // the layout is that of the first
-  std::int64_t t = 0, t_delta = 0;
-  std::uint64_t n = 0, n_delta = 0, zero = 0, zero_delta = 0;
+  std::uint64_t t = 0, t_delta = 0, n = 0, n_delta = 0, zero = 0, zero_delta = 0;
   std::vector<std::uint64_t> deltas, steps;  // integers: positive, then negative buckets
   std::vector<XorField> fields;              // floats: the same
   XorField sum, x_count, x_zero;
@@ -192,8 +191,9 @@ void HistogramEncoder::Append(std::int64_t t_ms, const Histogram& given) {
     s.sum.v = std::bit_cast<std::uint64_t>(h.sum);
     bits_.Double(h.sum);
   } else {
-    const std::int64_t delta = t_ms - s.t;
-    bits_.VarbitInt(delta - s.t_delta);
+    // Differences of any two times, modulo 2^64, as the reader adds them.
+    const std::uint64_t delta = static_cast<std::uint64_t>(t_ms) - s.t;
+    bits_.VarbitInt(static_cast<std::int64_t>(delta - s.t_delta));
     s.t_delta = delta;
     if (h.is_float) {
       WriteXor(h.count, &s.x_count);
@@ -241,7 +241,7 @@ void HistogramEncoder::Append(std::int64_t t_ms, const Histogram& given) {
       }
     }
   }
-  s.t = t_ms;
+  s.t = static_cast<std::uint64_t>(t_ms);
   s.last = h;
   if (count_ == 0 || !stale) s.last.reset_hint = given.reset_hint;
   ++count_;
