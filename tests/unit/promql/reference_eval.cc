@@ -10,6 +10,7 @@
 #include <re2/re2.h>
 
 #include "base/number.h"
+#include "promql/ast_walk.h"
 #include "promql/histogram_math.h"
 
 namespace prom::promql::reference {
@@ -450,7 +451,7 @@ class Evaluator {
     PROM_ASSIGN(m, Eval(first, steps));
     if (name == "absent") return Absent(m, first, steps);
     if (name == "label_replace" || name == "label_join") return LabelCall(call, std::move(m));
-    if (name == "sort" || name == "sort_desc") return Sorted(std::move(m), name == "sort_desc", steps);
+    if (name == "sort" || name == "sort_desc") return Sorted(std::move(m), name == "sort_desc", steps.count == 1 || SameAtEveryStep(first));
 
     std::vector<std::vector<double>> numbers;
     for (std::size_t i = 1; i < call.args.size(); ++i) {
@@ -564,14 +565,32 @@ class Evaluator {
     return Unite(std::move(m));
   }
 
-  Matrix Sorted(Matrix m, bool descending, const Steps& steps) {
+  // Upstream evaluates such a part once, as an instant query of its own, where sort() has an effect.
+  static bool SameAtEveryStep(const Expr& expr) {
+    const auto all = [](const Expr& e) {
+      bool same = true;
+      ForEachChild(e, [&](const Expr& child) { same &= SameAtEveryStep(child); });
+      return same;
+    };
+    if (expr.kind == NodeKind::kSelector) return As<VectorSelector>(expr).time.at != AtModifier::kNone;
+    if (expr.kind == NodeKind::kSubquery) return As<SubqueryExpr>(expr).time.at != AtModifier::kNone;
+    if (expr.kind == NodeKind::kAggregate) return SameAtEveryStep(*As<AggregateExpr>(expr).expr);  // the parameter does not count
+    if (expr.kind != NodeKind::kCall) return all(expr);
+    static const std::set<std::string_view> kOfTheStep = {"days_in_month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute", "month", "year", "predict_linear", "time", "timestamp"};
+    const auto& call = As<CallExpr>(expr);
+    const bool of_sample = call.function->name == "timestamp" && Inner(*call.args[0]).kind == NodeKind::kSelector;
+    return (of_sample || !kOfTheStep.contains(call.function->name)) && all(expr);
+  }
+
+  // `once`: there is one step, or all are the same.
+  Matrix Sorted(Matrix m, bool descending, bool once) {
     for (Series& s : m) {
       for (auto& v : s.at) {
         if (v && v->h) v.reset();
       }
     }
     std::erase_if(m, [](const Series& s) { return s.empty(); });
-    if (steps.count != 1) return m;
+    if (!once) return m;
     std::stable_sort(m.begin(), m.end(), [&](const Series& a, const Series& b) {
       const double x = a.at[0]->f, y = b.at[0]->f;
       if (std::isnan(x) || std::isnan(y)) return !std::isnan(x);
