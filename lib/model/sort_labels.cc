@@ -1,11 +1,12 @@
-// Multikey quicksort with the next eight bytes cached (Bentley and Sedgewick 1997; Ng and
-// Kakehi 2007), over keys whose bytes order as label sets do.
+// Keys whose bytes order as label sets do, sorted by eight bytes at a time.
 #include "model/sort_labels.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <string>
+
+#include "base/sort_by_words.h"
 
 namespace prom {
 namespace {
@@ -56,29 +57,8 @@ void SortByLabels(std::vector<std::pair<Labels, std::uint32_t>>* series) {
     items[i].size = static_cast<std::uint32_t>(keys.size() - items[i].at);
   }
 
-  struct Range {
-    std::size_t begin, end, depth;
-  };
-  std::vector<Range> todo = {{0, items.size(), 0}};
-  while (!todo.empty()) {
-    const Range range = todo.back();
-    todo.pop_back();
-    const auto begin = items.begin() + static_cast<std::ptrdiff_t>(range.begin), end = items.begin() + static_cast<std::ptrdiff_t>(range.end);
-    bool ended = true, same = true;
-    for (auto it = begin; it != end; ++it) {
-      it->word = Word(keys, *it, range.depth);
-      ended &= range.depth + 8 >= it->size;
-      same &= it->word == begin->word;
-    }
-    if (!same) std::sort(begin, end, [](const Item& a, const Item& b) { return a.word < b.word; });
-    if (ended) continue;
-    for (auto run = begin; run != end;) {
-      auto next = run + 1;
-      while (next != end && next->word == run->word) ++next;
-      if (next - run > 1) todo.push_back({static_cast<std::size_t>(run - items.begin()), static_cast<std::size_t>(next - items.begin()), range.depth + 8});
-      run = next;
-    }
-  }
+  SortByWords(
+      &items, [&](const Item& item, std::size_t n) { return Word(keys, item, 8 * n); }, [](const Item& item, std::size_t n) { return 8 * n >= item.size; });
 
   std::vector<std::pair<Labels, std::uint32_t>> sorted;
   sorted.reserve(items.size());

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/hash.h"
+#include "base/sort_by_words.h"
 #include "store/file_header.h"
 #include "store/index_format.h"
 #include "store/postings.h"
@@ -225,39 +226,22 @@ Result<void> IndexWriter::Add(std::string_view label_bytes, std::uint32_t payloa
   return {};
 }
 
-// By two pairs at a time; those that have both in common by the next two.
+// By two pairs at a time.
 void IndexWriter::State::SortSeries() {
   struct Item {
-    std::uint64_t key;
+    std::uint64_t word;
     std::uint32_t series;
-  };
-  struct Range {
-    std::size_t begin, end, depth;
   };
   std::vector<Item> items(order.size());
   for (std::size_t i = 0; i < items.size(); ++i) items[i].series = order[i];
-  std::vector<Range> todo = {{0, items.size(), 0}};
-  while (!todo.empty()) {
-    const Range range = todo.back();
-    todo.pop_back();
-    const auto begin = items.begin() + static_cast<std::ptrdiff_t>(range.begin), end = items.begin() + static_cast<std::ptrdiff_t>(range.end);
-    bool same = true, ended = true;
-    for (auto it = begin; it != end; ++it) {
-      const auto pairs = Pairs(it->series);
-      const auto at = [&](std::size_t i) { return i < pairs.size() ? std::uint64_t{pairs[i]} + 1 : 0; };
-      it->key = at(range.depth) << 32 | at(range.depth + 1);
-      ended &= pairs.size() <= range.depth + 2;
-      same &= it->key == begin->key;
-    }
-    if (!same) std::sort(begin, end, [](const Item& a, const Item& b) { return a.key < b.key; });
-    if (ended) continue;
-    for (auto run = begin; run != end;) {
-      auto next = run + 1;
-      while (next != end && next->key == run->key) ++next;
-      if (next - run > 1) todo.push_back({static_cast<std::size_t>(run - items.begin()), static_cast<std::size_t>(next - items.begin()), range.depth + 2});
-      run = next;
-    }
-  }
+  SortByWords(
+      &items,
+      [this](const Item& item, std::size_t n) {
+        const auto pairs = Pairs(item.series);
+        const auto at = [&](std::size_t i) { return i < pairs.size() ? std::uint64_t{pairs[i]} + 1 : 0; };
+        return at(2 * n) << 32 | at(2 * n + 1);
+      },
+      [this](const Item& item, std::size_t n) { return Pairs(item.series).size() <= 2 * n; });
   for (std::size_t i = 0; i < items.size(); ++i) order[i] = items[i].series;
 }
 

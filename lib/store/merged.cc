@@ -12,10 +12,6 @@
 namespace prom::store {
 namespace {
 
-bool Overlaps(const std::pair<std::int64_t, std::int64_t>& range, std::int64_t min_ms, std::int64_t max_ms) {
-  return range.first <= max_ms && range.second >= min_ms;
-}
-
 // Ids of the sources' time columns, made unique over the sources: small ones get the
 // source's number in front; joined columns are counted from 1 and stay below these.
 constexpr int kSourceShift = 48;
@@ -308,24 +304,10 @@ Result<void> MergedSelection::Read(std::size_t i, std::int64_t min_ms, std::int6
   return {};
 }
 
-void Unite(std::vector<std::string>* all, std::vector<std::string> more) {
-  std::vector<std::string> out;
-  std::set_union(std::make_move_iterator(all->begin()), std::make_move_iterator(all->end()), std::make_move_iterator(more.begin()),
-                 std::make_move_iterator(more.end()), std::back_inserter(out));
-  *all = std::move(out);
-}
-
 }  // namespace
 
 MergedQueryable::MergedQueryable(std::vector<std::shared_ptr<const Queryable>> sources, std::vector<MissingPart> missing)
     : sources_(std::move(sources)), missing_(std::move(missing)) {}
-
-Result<void> MergedQueryable::RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const {
-  for (const MissingPart& m : missing_) {
-    if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) return Error{Errc::kCorrupt, m.what};
-  }
-  return {};
-}
 
 Result<std::unique_ptr<Selection>> MergedQueryable::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   std::vector<std::unique_ptr<Selection>> selections;
@@ -352,29 +334,6 @@ Result<std::unique_ptr<Selection>> MergedQueryable::Select(const Matchers& match
   return std::unique_ptr<Selection>(new MergedSelection(std::move(selections), std::move(missing)));
 }
 
-template <typename Get>
-Result<std::vector<std::string>> MergedQueryable::Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const {
-  if (warnings == nullptr) {
-    PROM_TRY(RefuseMissing(min_ms, max_ms));
-  } else {
-    for (const MissingPart& m : missing_)
-      if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) warnings->push_back(m.what);
-  }
-  std::vector<std::string> out;
-  for (const auto& source : sources_) {
-    if (!Overlaps(source->TimeRange(), min_ms, max_ms)) continue;
-    auto found = get(*source);
-    if (found) {
-      Unite(&out, std::move(*found));
-    } else if (warnings != nullptr && found.error().code == Errc::kCorrupt) {
-      warnings->push_back(found.error().message);
-    } else {
-      return std::move(found.error());
-    }
-  }
-  return out;
-}
-
 Result<std::vector<std::string>> MergedQueryable::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   return ReadableLabelNames(matchers, min_ms, max_ms, nullptr);
 }
@@ -382,11 +341,11 @@ Result<std::vector<std::string>> MergedQueryable::LabelValues(std::string_view n
   return ReadableLabelValues(name, matchers, min_ms, max_ms, nullptr);
 }
 Result<std::vector<std::string>> MergedQueryable::ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const {
-  return Strings(min_ms, max_ms, warnings, [&](const Queryable& q) { return q.LabelNames(matchers, min_ms, max_ms); });
+  return UniteStrings(sources_, missing_, min_ms, max_ms, warnings, [&](const Queryable& q) { return q.LabelNames(matchers, min_ms, max_ms); });
 }
 Result<std::vector<std::string>> MergedQueryable::ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
                                                                       std::vector<std::string>* warnings) const {
-  return Strings(min_ms, max_ms, warnings, [&](const Queryable& q) { return q.LabelValues(name, matchers, min_ms, max_ms); });
+  return UniteStrings(sources_, missing_, min_ms, max_ms, warnings, [&](const Queryable& q) { return q.LabelValues(name, matchers, min_ms, max_ms); });
 }
 
 Result<std::vector<std::pair<std::string, Metadata>>> MergedQueryable::ListMetadata() const {
@@ -407,7 +366,7 @@ void SortExemplars(std::vector<Exemplar>* exemplars) {
 }
 
 Result<std::vector<Queryable::SeriesExemplars>> MergedQueryable::Exemplars(const std::vector<Matchers>& any_of, std::int64_t min_ms, std::int64_t max_ms) const {
-  PROM_TRY(RefuseMissing(min_ms, max_ms));
+  PROM_TRY(RefuseMissing(missing_, min_ms, max_ms));
   std::map<Labels, std::vector<Exemplar>> all;
   for (const auto& source : sources_) {
     PROM_ASSIGN(auto list, source->Exemplars(any_of, min_ms, max_ms));

@@ -8,15 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "model/missing_part.h"
 #include "model/queryable.h"
 
 namespace prom::store {
-
-// A part of the data that cannot be read: why, and the time range it held.
-struct MissingPart {
-  std::string what;
-  std::int64_t min_ms = 0, max_ms = 0;
-};
 
 // Exemplars of one series from several places: by time, each once.
 void SortExemplars(std::vector<Exemplar>* exemplars);
@@ -44,11 +39,6 @@ class MergedQueryable : public Queryable {
   const std::vector<MissingPart>& missing() const { return missing_; }
 
  private:
-  Result<void> RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const;
-  // The union of what `get` finds in the sources. Null warnings: damage is an error.
-  template <typename Get>
-  Result<std::vector<std::string>> Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const;
-
   std::vector<std::shared_ptr<const Queryable>> sources_;
   std::vector<MissingPart> missing_;
 };

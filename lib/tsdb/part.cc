@@ -13,10 +13,6 @@
 namespace prom::tsdb {
 namespace {
 
-bool Overlaps(const std::pair<std::int64_t, std::int64_t>& range, std::int64_t min_ms, std::int64_t max_ms) {
-  return range.first <= max_ms && range.second >= min_ms;
-}
-
 // Takes samples in `deleted` out of those from `from` (floats) and `h_from` (histograms) on.
 void HideDeleted(const Intervals& deleted, std::size_t from, std::size_t h_from, SeriesColumns* out) {
   const auto hidden = [&](std::int64_t t) {
@@ -241,13 +237,6 @@ Result<void> PartsSelection::Read(std::size_t i, std::int64_t min_ms, std::int64
   return {};
 }
 
-void Unite(std::vector<std::string>* all, std::vector<std::string> more) {
-  std::vector<std::string> out;
-  std::set_union(std::make_move_iterator(all->begin()), std::make_move_iterator(all->end()), std::make_move_iterator(more.begin()),
-                 std::make_move_iterator(more.end()), std::back_inserter(out));
-  *all = std::move(out);
-}
-
 }  // namespace
 
 void NormalizeIntervals(Intervals* intervals) {
@@ -265,12 +254,6 @@ void NormalizeIntervals(Intervals* intervals) {
 
 PartsQueryable::PartsQueryable(std::vector<std::shared_ptr<const Part>> parts, std::vector<MissingPart> missing)
     : parts_(std::move(parts)), missing_(std::move(missing)) {}
-
-Result<void> PartsQueryable::RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const {
-  for (const MissingPart& m : missing_)
-    if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) return Error{Errc::kCorrupt, m.what};
-  return {};
-}
 
 Result<std::unique_ptr<Selection>> PartsQueryable::Select(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   std::vector<std::shared_ptr<const Part>> parts;
@@ -295,29 +278,6 @@ Result<std::unique_ptr<Selection>> PartsQueryable::Select(const Matchers& matche
   return std::unique_ptr<Selection>(new PartsSelection(std::move(parts), std::move(series), std::move(missing)));
 }
 
-template <typename Get>
-Result<std::vector<std::string>> PartsQueryable::Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const {
-  if (warnings == nullptr) {
-    PROM_TRY(RefuseMissing(min_ms, max_ms));
-  } else {
-    for (const MissingPart& m : missing_)
-      if (Overlaps({m.min_ms, m.max_ms}, min_ms, max_ms)) warnings->push_back(m.what);
-  }
-  std::vector<std::string> out;
-  for (const auto& part : parts_) {
-    if (!Overlaps(part->TimeRange(), min_ms, max_ms)) continue;
-    auto found = get(*part);
-    if (found) {
-      Unite(&out, std::move(*found));
-    } else if (warnings != nullptr && (found.error().code == Errc::kCorrupt || found.error().code == Errc::kUnsupported)) {
-      warnings->push_back(found.error().message);
-    } else {
-      return std::move(found.error());
-    }
-  }
-  return out;
-}
-
 Result<std::vector<std::string>> PartsQueryable::LabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms) const {
   return ReadableLabelNames(matchers, min_ms, max_ms, nullptr);
 }
@@ -325,11 +285,11 @@ Result<std::vector<std::string>> PartsQueryable::LabelValues(std::string_view na
   return ReadableLabelValues(name, matchers, min_ms, max_ms, nullptr);
 }
 Result<std::vector<std::string>> PartsQueryable::ReadableLabelNames(const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings) const {
-  return Strings(min_ms, max_ms, warnings, [&](const Part& part) { return part.LabelNames(matchers); });
+  return UniteStrings(parts_, missing_, min_ms, max_ms, warnings, [&](const Part& part) { return part.LabelNames(matchers); });
 }
 Result<std::vector<std::string>> PartsQueryable::ReadableLabelValues(std::string_view name, const Matchers& matchers, std::int64_t min_ms, std::int64_t max_ms,
                                                                      std::vector<std::string>* warnings) const {
-  return Strings(min_ms, max_ms, warnings, [&](const Part& part) { return part.LabelValues(name, matchers); });
+  return UniteStrings(parts_, missing_, min_ms, max_ms, warnings, [&](const Part& part) { return part.LabelValues(name, matchers); });
 }
 
 Result<std::vector<std::pair<std::string, Metadata>>> PartsQueryable::ListMetadata() const {

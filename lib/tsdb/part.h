@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/missing_part.h"
 #include "model/queryable.h"
 
 namespace prom::tsdb {
@@ -48,12 +49,6 @@ class Part {
   }
 };
 
-// A part that cannot be read: why, and the time range it held.
-struct MissingPart {
-  std::string what;
-  std::int64_t min_ms = 0, max_ms = 0;
-};
-
 // Where two parts have a sample of a series at the same time, the later part's counts.
 // Missing parts and parts found damaged on the way are warnings of every series read in
 // their range; selections without series and questions without warnings fail instead.
@@ -72,11 +67,6 @@ class PartsQueryable : public Queryable {
   std::pair<std::int64_t, std::int64_t> TimeRange() const override;
 
  private:
-  Result<void> RefuseMissing(std::int64_t min_ms, std::int64_t max_ms) const;
-  // The union of what `get` finds in the parts. Null warnings: damage is an error.
-  template <typename Get>
-  Result<std::vector<std::string>> Strings(std::int64_t min_ms, std::int64_t max_ms, std::vector<std::string>* warnings, Get get) const;
-
   std::vector<std::shared_ptr<const Part>> parts_;
   std::vector<MissingPart> missing_;
 };

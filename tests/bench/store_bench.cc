@@ -189,6 +189,19 @@ std::size_t PrivateBytes() {
   return (resident - shared) * 4096;
 }
 
+// What a scraper defines of target k before its first row.
+std::unique_ptr<Appender> NewTarget(Writer* writer, std::uint32_t k, std::uint32_t columns) {
+  auto appender = writer->NewAppender();
+  std::vector<std::uint32_t> ids;
+  for (std::uint32_t i = 0; i < columns; ++i) {
+    Must(appender->DefineSeries(
+        i, Labels{{"__name__", "http_requests_" + std::to_string(i)}, {"instance", "host-" + std::to_string(k) + ":9100"}, {"job", "node"}, {"region", "KR"}}));
+    ids.push_back(i);
+  }
+  Must(appender->DefineLayout(0, ids));
+  return appender;
+}
+
 void BenchMillion() {
   constexpr std::uint32_t kSeries = 1'000'000, kColumns = 1000;
   Dir dir;
@@ -200,14 +213,7 @@ void BenchMillion() {
     std::vector<std::unique_ptr<Appender>> appenders;
     const std::vector<double> values(kColumns, 1);
     for (std::uint32_t k = 0; k < kSeries / kColumns; ++k) {
-      appenders.push_back(writer->NewAppender());
-      std::vector<std::uint32_t> ids;
-      for (std::uint32_t i = 0; i < kColumns; ++i) {
-        Must(appenders.back()->DefineSeries(
-            i, Labels{{"__name__", "http_requests_" + std::to_string(i)}, {"instance", "host-" + std::to_string(k) + ":9100"}, {"job", "node"}, {"region", "KR"}}));
-        ids.push_back(i);
-      }
-      Must(appenders.back()->DefineLayout(0, ids));
+      appenders.push_back(NewTarget(writer.get(), k, kColumns));
       Must(appenders.back()->Row(0, kT0, values, {}));
       Must(appenders.back()->Commit(1));
     }
@@ -292,14 +298,7 @@ void BenchMerge() {
       Fill(&values, row, &random);
       for (std::uint32_t k = 0; k < kSeries / kColumns; ++k) {
         if (appenders.size() == k) {
-          appenders.push_back(writer->NewAppender());
-          std::vector<std::uint32_t> ids;
-          for (std::uint32_t i = 0; i < kColumns; ++i) {
-            Must(appenders.back()->DefineSeries(
-                i, Labels{{"__name__", "http_requests_" + std::to_string(i)}, {"instance", "host-" + std::to_string(k) + ":9100"}, {"job", "node"}, {"region", "KR"}}));
-            ids.push_back(i);
-          }
-          Must(appenders.back()->DefineLayout(0, ids));
+          appenders.push_back(NewTarget(writer.get(), k, kColumns));
         }
         const double start = NowNs(), start_cpu = CpuNs();
         Must(appenders[k]->Row(0, clock.now + k % 100, values, {}));

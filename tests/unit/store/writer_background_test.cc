@@ -38,10 +38,12 @@ class HeldIo : public FaultIo {
   Result<std::uint64_t> FreeBytes(const std::string& path) override {
     if (room == 0) return FaultIo::FreeBytes(path);
     const auto half_made = List(path + "/tmp");
-    return half_made && !half_made->empty() ? 1 : room.load();
+    if (!half_made || half_made->empty()) return room.load();
+    ++short_looks;
+    return 1;
   }
   std::atomic<bool> hold{false}, holds{false}, first_only{false};
-  std::atomic<int> starts{0};
+  std::atomic<int> starts{0}, short_looks{0};
   std::atomic<std::uint64_t> room{0};
 };
 
@@ -65,6 +67,37 @@ void Append(Writer* writer, testing::ModelStore* model, std::int64_t from, std::
   }
 }
 
+// Thirteen hours of one series as blocks of 2 h that nobody has merged.
+struct Unmerged {
+  explicit Unmerged(std::int64_t now_hours = 14) : clock(kT0 + now_hours * 3'600'000) {
+    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
+    REQUIRE_OK(writer);
+    Append(writer->get(), &model, 0, 13 * 60);
+    REQUIRE_OK((*writer)->Flush());
+    BOOST_TEST_REQUIRE((*writer)->manifest().blocks.size() >= 5u);
+    REQUIRE_OK((*writer)->Close());
+  }
+  // Of a writer whose threads look every other millisecond.
+  WriterOptions Busy() const {
+    WriterOptions options = testing::Quiet();
+    options.background = true;
+    options.maintain_interval_ms = 2;
+    return options;
+  }
+  void CheckAll() const {
+    auto data = DataDir::Open(SystemIo(), dir.path());
+    REQUIRE_OK(data);
+    auto snapshot = (*data)->Snapshot();
+    REQUIRE_OK(snapshot);
+    testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+  }
+
+  prom::testing::TempDir dir;
+  testing::FixedClock clock;
+  HeldIo io;
+  testing::ModelStore model;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(writer_background)
@@ -72,120 +105,71 @@ BOOST_AUTO_TEST_SUITE(writer_background)
 // What a power cut can take is bounded by the interval of the syncs, also while blocks
 // are merged, which may take minutes.
 BOOST_AUTO_TEST_CASE(syncs_go_on_during_a_merge) {
-  prom::testing::TempDir dir;
-  testing::FixedClock clock(kT0 + 14 * 3'600'000);
-  HeldIo io;
-  testing::ModelStore model;
-  {
-    WriterOptions options = testing::Quiet();
-    auto writer = Writer::Open(io, clock, dir.path(), options);
-    REQUIRE_OK(writer);
-    Append(writer->get(), &model, 0, 13 * 60);  // blocks of 2 h that nobody has merged
-    REQUIRE_OK((*writer)->Flush());
-    BOOST_TEST_REQUIRE((*writer)->manifest().blocks.size() >= 5u);
-    REQUIRE_OK((*writer)->Close());
-  }
-  WriterOptions options = testing::Quiet();
-  options.background = true;
+  Unmerged store;
+  WriterOptions options = store.Busy();
   options.fsync = FsyncMode::kInterval;
   options.fsync_interval_ms = 2;
-  options.maintain_interval_ms = 2;
-  io.hold = true;
-  auto writer = Writer::Open(io, clock, dir.path(), options);
+  store.io.hold = true;
+  auto writer = Writer::Open(store.io, store.clock, store.dir.path(), options);
   REQUIRE_OK(writer);
   const std::size_t blocks = (*writer)->manifest().blocks.size();
-  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return store.io.holds.load(); }));
   for (std::int64_t n = 13 * 60; n < 13 * 60 + 3; ++n) {
-    Append(writer->get(), &model, n, n + 1);
+    Append(writer->get(), &store.model, n, n + 1);
     BOOST_TEST(Within30Seconds([&] { return (*writer)->durable_sequence() >= (*writer)->committed_sequence(); }));
   }
   BOOST_TEST((*writer)->manifest().blocks.size() == blocks);  // the merge has still not got anywhere
-  io.hold = false;
+  store.io.hold = false;
   BOOST_TEST(Within30Seconds([&] { return (*writer)->manifest().blocks.size() < blocks; }));
   REQUIRE_OK((*writer)->Close());
-  auto data = DataDir::Open(SystemIo(), dir.path());
-  REQUIRE_OK(data);
-  auto snapshot = (*data)->Snapshot();
-  REQUIRE_OK(snapshot);
-  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+  store.CheckAll();
 }
 
 // An epoch becomes a block, and samples are deleted, while a merge goes on.
 BOOST_AUTO_TEST_CASE(nothing_waits_for_a_merge) {
-  prom::testing::TempDir dir;
-  testing::FixedClock clock(kT0 + 18 * 3'600'000);
-  HeldIo io;
-  testing::ModelStore model;
-  {
-    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
-    REQUIRE_OK(writer);
-    Append(writer->get(), &model, 0, 13 * 60);
-    REQUIRE_OK((*writer)->Flush());
-    REQUIRE_OK((*writer)->Close());
-  }
-  WriterOptions options = testing::Quiet();
-  options.background = true;
-  options.maintain_interval_ms = 2;
-  io.first_only = true;
-  io.starts = 0;
-  io.hold = true;
-  auto writer = Writer::Open(io, clock, dir.path(), options);
+  Unmerged store(18);
+  WriterOptions options = store.Busy();
+  store.io.first_only = true;
+  store.io.starts = 0;
+  store.io.hold = true;
+  auto writer = Writer::Open(store.io, store.clock, store.dir.path(), options);
   REQUIRE_OK(writer);
   const std::size_t blocks = (*writer)->manifest().blocks.size();
-  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
-  Append(writer->get(), &model, 13 * 60, 17 * 60);
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return store.io.holds.load(); }));
+  Append(writer->get(), &store.model, 13 * 60, 17 * 60);
   REQUIRE_OK((*writer)->Flush());
   BOOST_TEST((*writer)->manifest().blocks.size() > blocks);
   REQUIRE_OK((*writer)->Delete({{Matcher::Equal("__name__", "m")}}, kT0 + 16 * 60 * kStep, kT0 + 16 * 60 * kStep));
-  model.series[testing::Series("m", 0)].erase(kT0 + 16 * 60 * kStep);
-  BOOST_TEST(io.holds.load());
+  store.model.series[testing::Series("m", 0)].erase(kT0 + 16 * 60 * kStep);
+  BOOST_TEST(store.io.holds.load());
   BOOST_TEST((*writer)->counters().compactions >= 1u);
-  io.hold = false;
+  store.io.hold = false;
   BOOST_TEST(Within30Seconds([&] { return (*writer)->manifest().blocks.size() < blocks; }));
   REQUIRE_OK((*writer)->Close());
-  auto data = DataDir::Open(SystemIo(), dir.path());
-  REQUIRE_OK(data);
-  auto snapshot = (*data)->Snapshot();
-  REQUIRE_OK(snapshot);
-  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+  store.CheckAll();
 }
 
 // What a merge has written is given back before blocks are dropped for want of space.
 BOOST_AUTO_TEST_CASE(a_short_disk_ends_a_merge) {
-  prom::testing::TempDir dir;
-  testing::FixedClock clock(kT0 + 14 * 3'600'000);
-  HeldIo io;
-  testing::ModelStore model;
-  {
-    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
-    REQUIRE_OK(writer);
-    Append(writer->get(), &model, 0, 13 * 60);
-    REQUIRE_OK((*writer)->Flush());
-    REQUIRE_OK((*writer)->Close());
-  }
-  WriterOptions options = testing::Quiet();
-  options.background = true;
-  options.maintain_interval_ms = 2;
+  Unmerged store;
+  WriterOptions options = store.Busy();
   options.retention.min_free_bytes = 1000;
-  io.starts = 0;
-  io.hold = true;
-  io.room = 1 << 30;
-  auto writer = Writer::Open(io, clock, dir.path(), options);
+  store.io.starts = 0;
+  store.io.hold = true;
+  store.io.room = 1 << 30;
+  auto writer = Writer::Open(store.io, store.clock, store.dir.path(), options);
   REQUIRE_OK(writer);
   const std::size_t blocks = (*writer)->manifest().blocks.size();
-  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // for a look at the disk
-  io.hold = false;
-  BOOST_TEST(Within30Seconds([&] { return io.starts.load() >= 2; }));  // ended, and begun again
-  io.room = 0;
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return store.io.holds.load(); }));
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return store.io.short_looks.load() > 0; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until what was seen is acted upon
+  store.io.hold = false;
+  BOOST_TEST(Within30Seconds([&] { return store.io.starts.load() >= 2; }));  // ended, and begun again
+  store.io.room = 0;
   BOOST_TEST(Within30Seconds([&] { return (*writer)->manifest().blocks.size() < blocks; }));
   BOOST_TEST((*writer)->counters().dropped_for_space == 0u);
   REQUIRE_OK((*writer)->Close());
-  auto data = DataDir::Open(SystemIo(), dir.path());
-  REQUIRE_OK(data);
-  auto snapshot = (*data)->Snapshot();
-  REQUIRE_OK(snapshot);
-  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+  store.CheckAll();
 }
 
 // A merge that the disk has no room for is not begun.
@@ -211,40 +195,25 @@ BOOST_AUTO_TEST_CASE(a_merge_without_room_is_put_off) {
 
 // A stop does not wait for a merge to end, and what it leaves undone is done later.
 BOOST_AUTO_TEST_CASE(a_stop_cancels_a_merge) {
-  prom::testing::TempDir dir;
-  testing::FixedClock clock(kT0 + 14 * 3'600'000);
-  HeldIo io;
-  testing::ModelStore model;
-  {
-    auto writer = Writer::Open(io, clock, dir.path(), testing::Quiet());
-    REQUIRE_OK(writer);
-    Append(writer->get(), &model, 0, 13 * 60);
-    REQUIRE_OK((*writer)->Flush());
-  }
-  WriterOptions options = testing::Quiet();
-  options.background = true;
-  options.maintain_interval_ms = 2;
-  io.hold = true;
-  auto writer = Writer::Open(io, clock, dir.path(), options);
+  Unmerged store;
+  WriterOptions options = store.Busy();
+  store.io.hold = true;
+  auto writer = Writer::Open(store.io, store.clock, store.dir.path(), options);
   REQUIRE_OK(writer);
   const std::size_t blocks = (*writer)->manifest().blocks.size();
-  BOOST_TEST_REQUIRE(Within30Seconds([&] { return io.holds.load(); }));
+  BOOST_TEST_REQUIRE(Within30Seconds([&] { return store.io.holds.load(); }));
   (*writer)->CancelMerges();
-  io.hold = false;
+  store.io.hold = false;
   REQUIRE_OK((*writer)->Close());
   BOOST_TEST((*writer)->manifest().blocks.size() == blocks);
-  for ([[maybe_unused]] const auto& left : std::filesystem::directory_iterator(dir / "tmp")) BOOST_TEST(false, "left in tmp");
+  for ([[maybe_unused]] const auto& left : std::filesystem::directory_iterator(store.dir / "tmp")) BOOST_TEST(false, "left in tmp");
   writer->reset();
 
-  auto again = Writer::Open(io, clock, dir.path(), testing::Quiet());
+  auto again = Writer::Open(store.io, store.clock, store.dir.path(), testing::Quiet());
   REQUIRE_OK(again);
   REQUIRE_OK((*again)->Maintain());
   BOOST_TEST((*again)->manifest().blocks.size() < blocks);
-  auto data = DataDir::Open(SystemIo(), dir.path());
-  REQUIRE_OK(data);
-  auto snapshot = (*data)->Snapshot();
-  REQUIRE_OK(snapshot);
-  testing::CheckSame(model, **snapshot, {}, kMinTimeMs, kMaxTimeMs);
+  store.CheckAll();
 }
 
 BOOST_AUTO_TEST_SUITE_END()
