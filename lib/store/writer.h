@@ -152,7 +152,7 @@ class Writer {
   Result<void> CompactEpoch(const std::shared_ptr<HeadWriter>& head) REQUIRES(head_work_mutex_);
   Result<void> MergeBlocks() REQUIRES(merge_mutex_);  // writer_blocks.cc
   Result<void> DropOldBlocks() REQUIRES(head_work_mutex_);
-  Result<void> ApplyLimits() REQUIRES(head_work_mutex_);  // of retention
+  Result<void> ApplyLimits(const StoreUsage& usage) REQUIRES(head_work_mutex_);  // of retention
   Result<void> ApplyPolicies() REQUIRES(merge_mutex_);
   Result<void> KeepDamaged(const std::string& file);
   CompactOptions ForCompaction() const;

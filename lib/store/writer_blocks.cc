@@ -181,15 +181,16 @@ StoreUsage Writer::Usage() const {
 }
 
 Result<void> Writer::DropOldBlocks() {
-  if (Usage().free_bytes >= retention().min_free_bytes) return ApplyLimits();
+  // One look decides: what a merge that begins right after it writes is no reason to drop blocks.
+  if (const StoreUsage usage = Usage(); usage.free_bytes >= retention().min_free_bytes) return ApplyLimits(usage);
   // What a merge has written so far goes before any block does.
   space_short_.store(true);
   MutexLock merge(merge_mutex_);
-  return ApplyLimits();
+  return ApplyLimits(Usage());
 }
 
-Result<void> Writer::ApplyLimits() {
-  PROM_ASSIGN(const auto dropped, ApplyRetention(io_, dir_, manifest(), retention(), Usage(), [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); }));
+Result<void> Writer::ApplyLimits(const StoreUsage& usage) {
+  PROM_ASSIGN(const auto dropped, ApplyRetention(io_, dir_, manifest(), retention(), usage, [this](const std::function<bool(Manifest*)>& f) { return EditManifest(f); }));
   bool by[3] = {};
   for (const DroppedBlock& d : dropped) {
     LogInfo("store", "block dropped by retention", {{"ulid", d.ulid}, {"reason", DropReasonName(d.reason)}});
