@@ -1,6 +1,8 @@
-// One Session a connection, all of its steps on the single network thread. A
-// handler runs on the worker pool and posts its response back. While it runs the
-// session waits for readability: an end of file there means the client has gone.
+// One Session a connection, its steps on the single network thread but for the answer: a handler runs on the worker
+// pool, and the worker sends what it answered if it is short, so that a request costs one wake-up of another thread
+// and few system calls; what is long, or does not go out at once, is posted back. While a handler runs the session
+// waits for readability: an end of file there means the client has gone, and what comes after a sent answer is the
+// next request. Who may touch a session at a time is Session::turn_. Deadlines are looked at by one timer for all.
 #include "net/http_server.h"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -8,11 +10,14 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -31,6 +36,10 @@ using tcp = asio::ip::tcp;
 constexpr std::uint32_t kMaxHeaderBytes = 16 << 10;
 constexpr std::size_t kMaxHeaderFields = 100;
 constexpr std::size_t kCompressFrom = 1024;
+constexpr std::size_t kSentByWorker = 64 << 10;  // fits into what the kernel takes at once
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t NowMs() { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct Address {
   std::string host;
@@ -105,6 +114,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   }
 
   void Accept(tcp::acceptor& acceptor);
+  // Closes sessions past their deadline, again and again while there are any.
+  void Sweep();
 
   HttpServerOptions options;
   Handler handler;
@@ -117,16 +128,19 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   std::recursive_mutex sessions_mutex;
   std::set<Session*> sessions;
   std::atomic<bool> stopping{false};
+  asio::steady_timer timer{io};
+  bool sweeping = false;  // the network thread's
   std::thread network;
 };
 
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Impl> server, tcp::socket socket) : server_(std::move(server)), stream_(std::move(socket)) {
+  Session(std::shared_ptr<Impl> server, tcp::socket socket) : server_(std::move(server)), socket_(std::move(socket)) {
     const std::lock_guard lock(server_->sessions_mutex);
     server_->sessions.insert(this);
     beast::error_code ec;
-    const auto remote = stream_.socket().remote_endpoint(ec);
+    socket_.non_blocking(true, ec);
+    const auto remote = socket_.remote_endpoint(ec);
     if (!ec) remote_ = EndpointText(remote);
   }
   ~Session() {
@@ -137,18 +151,22 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   void Close() {
     if (canceled_) canceled_->store(true);
     beast::error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.close();
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    // While a worker may send, the descriptor stays its own: it fails, and what it posts then closes.
+    if (const Turn turn = turn_; turn != Turn::kWorker && turn != Turn::kWorkerMore) socket_.close(ignored);
   }
 
+  bool Overdue(std::int64_t now_ms) const { return now_ms >= deadline_ms_; }
+
   void ReadRequest() {
+    turn_ = Turn::kNetwork;
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(server_->options.max_body_bytes);
     if (buffer_.size() > 0) return ReadHeader();  // pipelined: already begun
     // Idle until the first byte comes, then the header has its own deadline.
-    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
-    stream_.async_read_some(buffer_.prepare(4096), [self = this->shared_from_this()](beast::error_code ec, std::size_t n) {
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
+    socket_.async_read_some(buffer_.prepare(4096), [self = this->shared_from_this()](beast::error_code ec, std::size_t n) {
       if (ec) return self->Close();
       self->buffer_.commit(n);
       self->ReadHeader();
@@ -157,12 +175,21 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
  private:
   void ReadHeader() {
-    stream_.expires_after(std::chrono::milliseconds(server_->options.header_timeout_ms));
-    http::async_read_header(stream_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnHeader(ec); });
+    deadline_ms_ = NowMs() + server_->options.header_timeout_ms;
+    // Most requests are here as a whole.
+    beast::error_code ec;
+    while (!ec && !parser_->is_done() && buffer_.size() > 0) {
+      const std::size_t n = parser_->put(buffer_.data(), ec);
+      buffer_.consume(n);
+      if (n == 0) break;
+    }
+    if (ec == http::error::need_more) ec = {};
+    if (ec || parser_->is_header_done()) return OnHeader(ec);
+    http::async_read_header(socket_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code e, std::size_t) { self->OnHeader(e); });
   }
 
   void OnHeader(beast::error_code ec) {
-    if (ec == http::error::end_of_stream || ec == beast::error::timeout || ec == asio::error::operation_aborted) return Close();
+    if (ec == http::error::end_of_stream || ec == asio::error::operation_aborted) return Close();
     if (ec == http::error::body_limit) return Refuse(http::status::payload_too_large, "request body too large");
     if (ec == http::error::header_limit) return Refuse(http::status::request_header_fields_too_large, "request header too large");
     if (ec) {
@@ -175,19 +202,20 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     if (header.count(http::field::content_length) > 0 && header.count(http::field::transfer_encoding) > 0)
       return Refuse(http::status::bad_request, "both Content-Length and Transfer-Encoding");
     if (header.version() < 10) return Refuse(http::status::bad_request, "unsupported HTTP version");
-    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
+    if (parser_->is_done()) return Dispatch();
     if (beast::iequals(header[http::field::expect], "100-continue")) {
       continue_ = {http::status::continue_, 11};
-      http::async_write(stream_, continue_, [self = this->shared_from_this()](beast::error_code e, std::size_t) { e ? self->Close() : self->ReadBody(); });
+      http::async_write(socket_, continue_, [self = this->shared_from_this()](beast::error_code e, std::size_t) { e ? self->Close() : self->ReadBody(); });
       return;
     }
     ReadBody();
   }
 
   void ReadBody() {
-    http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) {
+    http::async_read(socket_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) {
       if (ec == http::error::body_limit) return self->Refuse(http::status::payload_too_large, "request body too large");
-      if (ec == beast::error::timeout || ec == asio::error::operation_aborted || ec == asio::error::connection_reset) return self->Close();
+      if (ec == asio::error::operation_aborted || ec == asio::error::connection_reset) return self->Close();
       if (ec) return self->Refuse(http::status::bad_request, "malformed request: " + ec.message());
       self->Dispatch();
     });
@@ -218,9 +246,9 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     keep_alive_ = message.keep_alive();
     version_ = message.version();
     gzip_ = AcceptsGzip(request.Header("Accept-Encoding"));
-    busy_ = true;
-    stream_.expires_never();
-    WatchForClose();
+    deadline_ms_ = kNever;
+    turn_ = Turn::kWorker;
+    Watch();
     asio::post(server_->workers, [self = this->shared_from_this(), request = std::move(request)] {
       auto response = std::make_shared<HttpResponse>();
       try {
@@ -236,8 +264,29 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         LogError("http", "cannot send an answer", {{"path", request.path}, {"err", e.what()}});
         *response = HttpResponse::Text(500, "internal error\n");
       }
-      asio::post(self->server_->io, [self, response] { self->Respond(std::move(*response)); });
+      if (!self->SendFromWorker(response.get())) asio::post(self->server_->io, [self, response] { self->Respond(std::move(*response)); });
     });
+  }
+
+  // On a worker: sends a short answer. False: nothing was done.
+  bool SendFromWorker(HttpResponse* response) {
+    if (head_ || !keep_alive_ || response->more || response->body.size() > kSentByWorker || canceled_->load() || server_->stopping) return false;
+    SetHeader(*response);
+    SetBody(response);
+    serializer_.emplace(out_);
+    beast::error_code ec;
+    http::write(socket_, *serializer_, ec);
+    const auto self = this->shared_from_this();
+    if (ec == asio::error::would_block) {
+      asio::post(server_->io, [self] { self->TakeTurn(), self->WriteRest(); });
+      return true;
+    }
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
+    // The watch reads the next request, unless its bytes have been seen already.
+    Turn turn = Turn::kWorker;
+    if (!ec && buffer_.size() == 0 && turn_.compare_exchange_strong(turn, Turn::kWatch)) return true;
+    asio::post(server_->io, [self, ec] { self->TakeTurn(), self->OnWritten(ec); });
+    return true;
   }
 
   // On a worker: compression, and pieces made one where there are no chunks.
@@ -269,34 +318,50 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     return false;
   }
 
-  void WatchForClose() {
-    stream_.socket().async_wait(tcp::socket::wait_read, [self = this->shared_from_this()](beast::error_code ec) {
-      if (ec || !self->busy_) return;
+  void Watch() {
+    socket_.async_wait(tcp::socket::wait_read, [self = this->shared_from_this()](beast::error_code ec) {
+      if (ec || self->turn_ == Turn::kNetwork) return;
       char byte;
-      const ssize_t n = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      const ssize_t n = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
       // Pipelined bytes are no reason to cancel, and nothing more can be learned behind them.
       if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) self->canceled_->store(true);
+      Turn turn = Turn::kWorker;
+      if (self->turn_.compare_exchange_strong(turn, Turn::kWorkerMore)) return;
+      if (turn == Turn::kWatch) self->OnWritten({});
     });
   }
 
-  void Respond(HttpResponse response) {
-    busy_ = false;
+  // From here on the session is the network thread's.
+  void TakeTurn() {
+    turn_ = Turn::kNetwork;
     beast::error_code ignored;
-    stream_.socket().cancel(ignored);  // the watch
-    if (canceled_->load() || server_->stopping) keep_alive_ = false;
+    socket_.cancel(ignored);  // the watch
+  }
+
+  void SetHeader(const HttpResponse& response) {
     out_ = {static_cast<http::status>(response.status), version_};
     if (!response.content_type.empty()) out_.set(http::field::content_type, response.content_type);
     for (const auto& [name, value] : response.headers) out_.insert(name, value);
     out_.keep_alive(keep_alive_);
+  }
+
+  void SetBody(HttpResponse* response) {
+    const std::size_t size = response->body.size();
+    out_.body() = head_ ? std::string() : std::move(response->body);
+    if (response->status != 204 && response->status != 304) out_.content_length(size);
+  }
+
+  void Respond(HttpResponse response) {
+    TakeTurn();
+    if (canceled_->load() || server_->stopping) keep_alive_ = false;
+    SetHeader(response);
     if (response.more) {
       out_.chunked(true);
       more_ = std::move(response.more);
       piece_ = std::move(response.body);
       return WriteHeader([self = this->shared_from_this()](beast::error_code ec) { ec ? self->Close() : self->WritePiece(true); });
     }
-    const std::size_t size = response.body.size();
-    out_.body() = head_ ? std::string() : std::move(response.body);
-    if (response.status != 204 && response.status != 304) out_.content_length(size);
+    SetBody(&response);
     Write();
   }
 
@@ -313,23 +378,28 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
   void Write() {
     if (head_) return WriteHeader([self = this->shared_from_this()](beast::error_code ec) { self->OnWritten(ec); });
-    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
-    http::async_write(stream_, out_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnWritten(ec); });
+    serializer_.emplace(out_);
+    WriteRest();
+  }
+
+  void WriteRest() {
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
+    http::async_write(socket_, *serializer_, [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnWritten(ec); });
   }
 
   template <typename Done>
   void WriteHeader(Done done) {
-    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
     serializer_.emplace(out_);
     serializer_->split(true);
-    http::async_write_header(stream_, *serializer_, [done = std::move(done)](beast::error_code ec, std::size_t) { done(ec); });
+    http::async_write_header(socket_, *serializer_, [done = std::move(done)](beast::error_code ec, std::size_t) { done(ec); });
   }
 
   // Sends piece_; `more`: others follow.
   void WritePiece(bool more) {
     if (piece_.empty()) return more ? MakePiece() : WriteLastChunk();
-    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
-    asio::async_write(stream_, http::make_chunk(asio::buffer(piece_)), [self = this->shared_from_this(), more](beast::error_code ec, std::size_t) {
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
+    asio::async_write(socket_, http::make_chunk(asio::buffer(piece_)), [self = this->shared_from_this(), more](beast::error_code ec, std::size_t) {
       if (ec) return self->Close();
       more ? self->MakePiece() : self->WriteLastChunk();
     });
@@ -337,7 +407,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
   void MakePiece() {
     if (server_->stopping) return Close();
-    stream_.expires_never();
+    deadline_ms_ = kNever;
     asio::post(server_->workers, [self = this->shared_from_this()] {
       bool more = false, failed = false;
       try {
@@ -360,18 +430,27 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     more_ = nullptr;
     packer_.reset();
     piece_ = std::string();
-    stream_.expires_after(std::chrono::milliseconds(server_->options.idle_timeout_ms));
-    asio::async_write(stream_, http::make_chunk_last(), [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnWritten(ec); });
+    deadline_ms_ = NowMs() + server_->options.idle_timeout_ms;
+    asio::async_write(socket_, http::make_chunk_last(), [self = this->shared_from_this()](beast::error_code ec, std::size_t) { self->OnWritten(ec); });
   }
 
   void OnWritten(beast::error_code ec) {
-    if (ec || !keep_alive_) return Close();
+    if (ec || !keep_alive_ || server_->stopping) return Close();
     out_ = {};
     ReadRequest();
   }
 
+  enum class Turn {
+    kNetwork,     // the network thread reads, or sends
+    kWorker,      // a worker answers, and sends if it can; the watch is on
+    kWorkerMore,  // the same, and the watch has seen bytes or the end: the worker must post
+    kWatch,       // the answer is sent, the watch is on: the network thread's
+  };
+
   std::shared_ptr<Impl> server_;
-  beast::tcp_stream stream_;
+  tcp::socket socket_;
+  std::atomic<Turn> turn_{Turn::kNetwork};
+  std::atomic<std::int64_t> deadline_ms_{kNever};  // of NowMs()
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> out_;
@@ -383,7 +462,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   std::string piece_;
   std::shared_ptr<std::atomic<bool>> canceled_;
   std::string remote_;
-  bool head_ = false, keep_alive_ = false, gzip_ = false, busy_ = false;
+  bool head_ = false, keep_alive_ = false, gzip_ = false;
   unsigned version_ = 11;
 };
 
@@ -398,12 +477,31 @@ void HttpServer::Impl::Accept(tcp::acceptor& acceptor) {
         lock.unlock();
         socket.set_option(tcp::no_delay(true), ec);
         std::make_shared<Session>(self, std::move(socket))->ReadRequest();
+        if (!self->sweeping) self->Sweep();
       }
     } else if (ec == asio::error::no_descriptors) {
       LogWarn("http", "cannot accept a connection", {{"err", ec.message()}});
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     self->Accept(acceptor);
+  });
+}
+
+void HttpServer::Impl::Sweep() {
+  sweeping = false;
+  {
+    const std::int64_t now_ms = NowMs();
+    const std::lock_guard lock(sessions_mutex);
+    if (sessions.empty() || stopping) return;
+    // Closing one may end it, which takes it out of the set.
+    const std::vector<Session*> all(sessions.begin(), sessions.end());
+    for (Session* session : all)
+      if (sessions.count(session) > 0 && session->Overdue(now_ms)) session->Close();
+  }
+  sweeping = true;
+  timer.expires_after(std::chrono::milliseconds(std::clamp<std::int64_t>(options.header_timeout_ms / 4, 10, 1000)));
+  timer.async_wait([self = shared_from_this()](beast::error_code ec) {
+    if (!ec) self->Sweep();
   });
 }
 
@@ -424,6 +522,7 @@ void HttpServer::Stop() {
   asio::post(impl_->io, [impl = impl_] {
     beast::error_code ignored;
     for (auto& acceptor : impl->acceptors) acceptor->close(ignored);
+    impl->timer.cancel();
     // Close() may end a session, which takes itself out of the set.
     const std::lock_guard lock(impl->sessions_mutex);
     const std::set<Impl::Session*> sessions = impl->sessions;

@@ -33,6 +33,17 @@ class Client {
     for (ssize_t n; (n = ::recv(fd_, buffer, sizeof buffer, 0)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
     return out;
   }
+  // Up to `end` of what comes; less when the server closes.
+  std::string ReadUntil(const std::string& end) {
+    std::string out;
+    char buffer[4096];
+    while (!out.ends_with(end)) {
+      const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+      if (n <= 0) break;
+      out.append(buffer, static_cast<std::size_t>(n));
+    }
+    return out;
+  }
   std::string Ask(const std::string& request) {
     Send(request);
     return ReadAll();
@@ -128,6 +139,81 @@ BOOST_AUTO_TEST_CASE(stop_ends_running_handlers) {
   const auto start = std::chrono::steady_clock::now();
   server->Stop();
   BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(1)));
+}
+
+// On one connection: one after the other, all at once, and all at once to a client that does not read for a while, so
+// that what the kernel takes in one go ends within an answer.
+BOOST_AUTO_TEST_CASE(many_requests_of_a_connection) {
+  const std::string filler(60'000, 'x');
+  auto server = Start([&](const HttpRequest& r) { return HttpResponse::Text(200, r.path + (r.query.empty() ? "" : filler) + "."); });
+  const std::string last = "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  {
+    Client c(server->port());
+    std::string got;
+    for (int i = 0; i < 50; ++i) {
+      c.Send("GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+      got = c.ReadUntil(".");
+      BOOST_TEST(got.ends_with("\r\n\r\n/" + std::to_string(i) + "."));
+    }
+    BOOST_TEST(c.Ask(last).ends_with("/last."));
+  }
+  for (const bool large : {false, true}) {
+    constexpr int kRequests = 200;
+    std::string all;
+    for (int i = 0; i < kRequests; ++i) all += "GET /" + std::to_string(i) + (large ? "?large" : "") + " HTTP/1.1\r\nHost: x\r\n\r\n";
+    Client c(server->port());
+    c.Send(all + last);
+    if (large) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    const std::string got = c.ReadAll();
+    std::size_t at = 0;
+    for (int i = 0; i < kRequests; ++i) {
+      const std::string body = "\r\n\r\n/" + std::to_string(i) + (large ? filler : "") + ".";
+      at = got.find(body, at);
+      BOOST_TEST_REQUIRE(at != std::string::npos);
+      at += body.size();
+    }
+    BOOST_TEST(got.ends_with("/last."));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_connection_is_closed_in_time) {
+  HttpServerOptions options;
+  options.idle_timeout_ms = 300;
+  options.header_timeout_ms = 100;
+  auto server = Start(Echo, options);
+  Client fresh(server->port()), used(server->port()), begun(server->port());
+  used.Send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  BOOST_TEST(used.ReadUntil("GET /1\n").ends_with("GET /1\n"));
+  begun.Send("GET /");
+  const auto start = std::chrono::steady_clock::now();
+  BOOST_TEST(begun.ReadAll() == "");
+  BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::milliseconds(290)));  // before those that are idle
+  BOOST_TEST(fresh.ReadAll() == "");
+  BOOST_TEST(used.ReadAll() == "");
+  BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(3)));
+  // A handler may take longer than that.
+  auto slow = Start([](const HttpRequest&) { return std::this_thread::sleep_for(std::chrono::milliseconds(600)), HttpResponse::Text(200, "late"); }, options);
+  BOOST_TEST(Client(slow->port()).Ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ends_with("late"));
+}
+
+BOOST_AUTO_TEST_CASE(stop_while_clients_ask) {
+  for (int round = 0; round < 20; ++round) {
+    auto server = Start(Echo);
+    std::vector<std::thread> clients;
+    for (int k = 0; k < 4; ++k) {
+      clients.emplace_back([client = std::make_shared<Client>(server->port()), k] {
+        const std::string ask = "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n";
+        for (int i = 0; i < 1000; ++i) {
+          const bool two = k % 2 == 0 && i % 7 == 6;
+          client->Send(two ? "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n" + ask : ask);
+          if (!client->ReadUntil("GET /1\n").ends_with("GET /1\n")) return;
+        }
+      });
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(round));
+    server->Stop();
+    for (std::thread& t : clients) t.join();
+  }
 }
 
 BOOST_AUTO_TEST_CASE(gzip_round_trip_and_limit) {
