@@ -4,8 +4,28 @@
 #include <unordered_set>
 
 #include "promql/exec/map_function.h"
+#include "promql/exec/parallel.h"
 
 namespace prom::promql {
+
+namespace {
+
+// Series without a partner are not read, but what upstream has to say of their metrics is said: one of each name is.
+Result<void> ReadOneOfEachName(QueryContext& context, Operator& op, const std::vector<bool>& matched) {
+  std::unordered_set<std::string_view> names;
+  const auto name_of = [&](std::size_t i) { return op.series()[i].labels.metric_name(); };
+  for (std::size_t i = 0; i < matched.size(); ++i) {
+    if (matched[i]) names.insert(name_of(i));
+  }
+  StepColumn column;
+  for (std::size_t i = 0; i < matched.size(); ++i) {
+    if (matched[i] || !names.insert(name_of(i)).second) continue;
+    PROM_TRY(op.Read(context, i, 0, &column));
+  }
+  return {};
+}
+
+}  // namespace
 
 MatchGroups::MatchGroups(const VectorMatching& matching) : on_(matching.on), names_(matching.labels) {
   if (!on_) names_.emplace_back(kMetricName);
@@ -94,6 +114,11 @@ Result<void> VectorBinaryOperator::DoPrepare(QueryContext& context) {
   PROM_ASSIGN(const std::vector<std::uint32_t> one_groups, groups.Number(context, one_->series()));
   PROM_ASSIGN(paired_, FindPairs(context, many_groups, one_groups, groups.size()));
   if (!paired_) return ByStep(context, groups, many_groups, one_groups);
+
+  std::vector<bool> many_used(many_groups.size(), false), one_used(one_groups.size(), false);
+  for (const Pair& pair : pairs_) many_used[pair.many] = one_used[pair.one] = true;
+  PROM_TRY(ReadOneOfEachName(context, *many_, many_used));
+  PROM_TRY(ReadOneOfEachName(context, *one_, one_used));
 
   std::vector<std::uint32_t> uses(one_->series().size(), 0);
   for (const Pair& pair : pairs_) ++uses[pair.one];
@@ -318,14 +343,34 @@ Result<void> SetOperator::DoPrepare(QueryContext& context) {
   };
 
   if (op_ != BinaryOp::kOr) {
-    StepColumn column;
+    // What the right side has without a partner on the left is not read.
+    std::vector<bool> wanted(groups.size(), false), matched;
+    for (const std::uint32_t g : lhs_groups_) wanted[g] = true;
+    std::vector<std::uint32_t> which;
     for (std::size_t i = 0; i < rhs_groups.size(); ++i) {
-      PROM_TRY(context.Check());
-      PROM_TRY(rhs_->Read(context, i, 0, &column));
-      mark(rhs_groups[i], column);
+      matched.push_back(wanted[rhs_groups[i]]);
+      if (matched.back()) which.push_back(static_cast<std::uint32_t>(i));
     }
-    series_ = lhs_->series();
-    return {};
+    PROM_TRY(ReadOneOfEachName(context, *rhs_, matched));
+    PROM_TRY(ReadInOrder(context, *rhs_, which, [&](std::size_t i, StepColumn* column) -> Result<void> {
+      mark(rhs_groups[i], *column);
+      return {};
+    }));
+    // What the right side takes away as a whole is not read.
+    const std::uint64_t flip = op_ == BinaryOp::kUnless ? ~std::uint64_t{0} : 0;
+    std::vector<std::uint64_t> all(words, ~std::uint64_t{0});
+    if (grid_.steps % 64 != 0 && words > 0) all.back() = (std::uint64_t{1} << grid_.steps % 64) - 1;
+    std::vector<bool> left(groups.size(), false), kept;
+    for (std::size_t g = 0; g < left.size(); ++g) {
+      for (std::size_t w = 0; w < words; ++w) left[g] = left[g] || ((present_[g][w] ^ flip) & all[w]) != 0;
+    }
+    for (std::size_t i = 0; i < lhs_groups_.size(); ++i) {
+      kept.push_back(left[lhs_groups_[i]]);
+      if (!kept.back()) continue;
+      kept_.push_back(static_cast<std::uint32_t>(i));
+      series_.push_back(lhs_->series()[i]);
+    }
+    return ReadOneOfEachName(context, *lhs_, kept);
   }
 
   // Left in full, and of the right what has no group on the left at that step. A series of the same labels on both
@@ -339,28 +384,26 @@ Result<void> SetOperator::DoPrepare(QueryContext& context) {
     series_.push_back(lhs_->series()[i]);
     columns_.push_back(std::move(left[i]));
   }
-  StepColumn column;
-  for (std::size_t i = 0; i < rhs_groups.size(); ++i) {
-    PROM_TRY(context.Check());
-    PROM_TRY(rhs_->Read(context, i, 0, &column));
+  return ReadInOrder(context, *rhs_, [&](std::size_t i, StepColumn* column) -> Result<void> {
     const std::vector<std::uint64_t>& taken = present_[rhs_groups[i]];
-    for (std::size_t w = 0; w < words; ++w) column.present[w] &= ~taken[w];
-    std::erase_if(column.histograms, [&](const HistogramAt& at) { return (taken[at.step / 64] >> (at.step % 64) & 1) != 0; });
-    if (column.empty()) continue;
-    auto [it, fresh] = by_labels.try_emplace(rhs_->series()[i].labels, series_.size());
+    for (std::size_t w = 0; w < words; ++w) column->present[w] &= ~taken[w];
+    std::erase_if(column->histograms, [&](const HistogramAt& at) { return (taken[at.step / 64] >> (at.step % 64) & 1) != 0; });
+    if (column->empty()) return {};
+    const SeriesMeta& meta = rhs_->series()[i];
+    auto [it, fresh] = by_labels.try_emplace(meta.labels, series_.size());
     if (fresh) {
-      PROM_TRY(held_.Add(context, column.HeldSize()));
-      series_.push_back(rhs_->series()[i]);
-      columns_.push_back(std::move(column));
-      continue;
+      PROM_TRY(held_.Add(context, column->HeldSize()));
+      series_.push_back(meta);
+      columns_.push_back(std::move(*column));
+      return {};
     }
     StepColumn& into = columns_[it->second];
-    if (column.FirstStep() < into.FirstStep()) series_[it->second].drop_name = rhs_->series()[i].drop_name;
-    ForEachBit(column.present, [&](std::size_t k) { into.Set(k, column.values[k]); });
-    into.histograms.insert(into.histograms.end(), column.histograms.begin(), column.histograms.end());
+    if (column->FirstStep() < into.FirstStep()) series_[it->second].drop_name = meta.drop_name;
+    ForEachBit(column->present, [&](std::size_t k) { into.Set(k, column->values[k]); });
+    into.histograms.insert(into.histograms.end(), column->histograms.begin(), column->histograms.end());
     std::sort(into.histograms.begin(), into.histograms.end(), [](const HistogramAt& a, const HistogramAt& b) { return a.step < b.step; });
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<void> SetOperator::Read(QueryContext& context, std::size_t i, std::size_t worker, StepColumn* out) {
@@ -368,8 +411,8 @@ Result<void> SetOperator::Read(QueryContext& context, std::size_t i, std::size_t
     *out = columns_[i];
     return {};
   }
-  PROM_TRY(lhs_->Read(context, i, worker, out));
-  const std::vector<std::uint64_t>& right = present_[lhs_groups_[i]];
+  PROM_TRY(lhs_->Read(context, kept_[i], worker, out));
+  const std::vector<std::uint64_t>& right = present_[lhs_groups_[kept_[i]]];
   const std::uint64_t flip = op_ == BinaryOp::kUnless ? ~std::uint64_t{0} : 0;
   for (std::size_t w = 0; w < right.size(); ++w) out->present[w] &= right[w] ^ flip;
   std::erase_if(out->histograms, [&](const HistogramAt& at) { return ((right[at.step / 64] ^ flip) >> (at.step % 64) & 1) == 0; });

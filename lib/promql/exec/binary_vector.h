@@ -5,6 +5,9 @@
 // two results share labels, runs series by series and holds nothing (of the
 // "one" side only if it is used more than once). All else goes step by step over
 // both sides in memory, because the rules upstream checks then are per step.
+//
+// Series that find no partner are not read, but for one of each metric name, whose
+// annotations stand for all: a join with a few series costs what these cost.
 #pragma once
 
 #include <string>
@@ -80,6 +83,7 @@ class SetOperator : public Operator {
   const VectorMatching& matching_;
   OperatorPtr lhs_, rhs_;
   std::vector<std::uint32_t> lhs_groups_;
+  std::vector<std::uint32_t> kept_;                  // and, unless: series of the left of which something may be left
   std::vector<std::vector<std::uint64_t>> present_;  // and, unless: steps at which a group has a series on the right
   std::vector<StepColumn> columns_;                  // or
   HeldSamples held_;

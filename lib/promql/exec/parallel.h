@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "promql/exec/operator.h"
 
@@ -17,5 +18,7 @@ namespace prom::promql {
 // Not from within a Read: one level of threads a query.
 using ConsumeColumn = std::function<Result<void>(std::size_t i, StepColumn* column)>;
 Result<void> ReadInOrder(QueryContext& context, Operator& op, const ConsumeColumn& consume);
+// The same for some of its series: their numbers, ascending.
+Result<void> ReadInOrder(QueryContext& context, Operator& op, std::span<const std::uint32_t> which, const ConsumeColumn& consume);
 
 }  // namespace prom::promql

@@ -327,6 +327,34 @@ BOOST_AUTO_TEST_CASE(statistics_and_plan) {
              "    2\n");
 }
 
+// A series without a partner is not read, but for one of each metric, whose annotations are upstream's for all of them.
+BOOST_AUTO_TEST_CASE(joins_read_what_has_a_partner) {
+  std::string script = "load 1m\n few{a=\"7\"} 1x10\n";
+  for (int i = 0; i < 50; ++i) script += " gauge{a=\"" + std::to_string(i) + "\"} 0+1x10\n";
+  const MemoryStore store = Load(script);
+  struct Row { const char* expr; std::int64_t series_read; std::size_t results; };
+  const Row rows[] = {
+      {"rate(gauge[5m]) and on (a) few", 2, 1},            // few and gauge 7
+      {"rate(gauge[5m]) and on (a) (few > 1)", 2, 0},      // few and one gauge
+      {"few and on (a) rate(gauge[5m])", 2, 1},
+      {"few unless on (a) rate(gauge[5m])", 2, 0},         // few is taken away: it is the one read for annotations, too
+      {"rate(gauge[5m]) unless on (a) few", 50, 49},
+      {"rate(gauge[5m]) * on (a) few", 2, 1},
+      {"few * on (a) group_right () rate(gauge[5m])", 2, 1},
+  };
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT(row.expr) {
+      QueryControl control;
+      const auto result = Engine(Options()).Range(store, row.expr, 300'000, 540'000, 60'000, control);
+      BOOST_TEST_REQUIRE(result.has_value());
+      BOOST_TEST(result->series.size() == row.results);
+      BOOST_TEST(result->stats.series_read == row.series_read);
+      BOOST_TEST_REQUIRE(result->infos.size() == 1u);
+      BOOST_TEST(result->infos[0].find("metric might not be a counter") != std::string::npos);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
