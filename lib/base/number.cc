@@ -106,10 +106,7 @@ char* WriteDecimals(char* out, double v) {
   return WriteTrimmed(out + 1, fraction, kDigits);
 }
 
-char* WriteFixed(char* out, double v) {
-  if (std::signbit(v)) *out++ = '-';
-  if (v == 0) return Put(out, "0");
-  v = std::fabs(v);
+char* WritePositive(char* out, double v) {
   // What has three decimals has six.
   if (v < 1e9) {
     if (char* end = WriteDecimals<1'000'000, 6>(out, v)) return end;
@@ -120,10 +117,11 @@ char* WriteFixed(char* out, double v) {
   if (d.exponent >= 0) return std::fill_n(WriteDigits(out, d.digits), d.exponent, '0');
   if (v >= 1e-6 && v < 1e15) {
     // Whole numbers are doubles themselves, so none lies between v and its decimal.
+    if (v < 1) return WritePadded(Put(out, "0."), d.digits, -d.exponent);
     const auto whole = static_cast<std::uint64_t>(v);
     out = WriteDigits(out, whole);
     *out++ = '.';
-    return WritePadded(out, whole == 0 ? d.digits : d.digits - whole * PowerOfTen(-d.exponent), -d.exponent);
+    return WritePadded(out, d.digits - whole * PowerOfTen(-d.exponent), -d.exponent);
   }
   char text[24];
   const int size = static_cast<int>(WriteDigits(text, d.digits) - text);
@@ -132,6 +130,11 @@ char* WriteFixed(char* out, double v) {
   out = Put(out, {text, static_cast<std::size_t>(before)});
   *out++ = '.';
   return Put(out, {text + before, static_cast<std::size_t>(size - before)});
+}
+
+char* WriteFixed(char* out, double v) {
+  if (std::signbit(v)) *out++ = '-';
+  return v == 0 ? Put(out, "0") : WritePositive(out, std::fabs(v));
 }
 
 // d.ddde±XX with at least two exponent digits: charconv writes it as Go does.
@@ -159,6 +162,11 @@ char* WriteFloatG(char* out, double v) {
 }
 
 char* WriteFloatJson(char* out, double v) {
+  // What nearly all numbers are, with one look at each side.
+  if (v >= 1e-6 && v < 1e15) {
+    const auto i = static_cast<std::int64_t>(v);
+    return static_cast<double>(i) == v ? WriteDigits(out, static_cast<std::uint64_t>(i)) : WritePositive(out, v);
+  }
   if (char* end = WriteSmallInteger(out, v)) return end;
   if (char* end = WriteSpecial(out, v)) return end;
   const double a = std::fabs(v);

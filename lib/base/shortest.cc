@@ -3,13 +3,18 @@
 // brings them to integers of 16 or 17 digits; of the candidates next to v, with one
 // digit less if possible, the one inside the interval is taken. Three products of
 // 64 x 128 bits and no loop. The powers are worked out once (20 us) rather than kept
-// as 617 constants in the source.
+// as 617 constants in the source. Nearly always one product is enough: FromOneProduct.
 #include "base/shortest.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
+#include <optional>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace prom {
 
@@ -80,6 +85,22 @@ std::uint64_t RoundToOdd(const Power& p, std::uint64_t x) {
   return static_cast<std::uint64_t>(high >> 64) | static_cast<std::uint64_t>(static_cast<std::uint64_t>(high) > 1);
 }
 
+// The answer by one product, v as whole units of 10^k and a fraction: half the distance to a neighbour is a shift of the
+// power. All of it is exact to some 2^-60 units, so where a comparison is closer than that there is no answer here; else
+// it is the same as below: nothing is rounded the other way by less than a comparison's margin. Not below a power of two.
+inline std::optional<ShortestDecimal> FromOneProduct(const Power& p, std::uint64_t x, int h, int k) {
+  constexpr std::uint64_t kUnit = std::uint64_t{1} << 60, kMargin = 8;
+  const Uint128 low = Uint128{p.lo} * x, high = Uint128{p.hi} * x + static_cast<std::uint64_t>(low >> 64);
+  const auto s = static_cast<std::uint64_t>(high >> 64), fraction = static_cast<std::uint64_t>(high) >> 4;
+  const std::uint64_t half = p.hi >> (5 - h), tenth = s / 10;  // 1/2 to 5 units
+  const std::uint64_t above = (s - 10 * tenth) * kUnit + fraction, below = 10 * kUnit - above;  // to the tens around v
+  const auto near = [](std::uint64_t a, std::uint64_t b) { return a - b + kMargin <= 2 * kMargin; };
+  if (near(above, half) || near(below, half) || near(fraction, kUnit / 2)) return std::nullopt;
+  const std::uint64_t down = above < half, up = below < half, shorter = 0 - (down ^ up);
+  const std::uint64_t full = s + (fraction >> 59);
+  return ShortestDecimal{full ^ ((full ^ (tenth + up)) & shorter), k + static_cast<int>(shorter & 1)};
+}
+
 ShortestDecimal WithoutZeros(ShortestDecimal d) {
   while (d.digits % 10 == 0) {
     d.digits /= 10;
@@ -105,6 +126,7 @@ ShortestDecimal ToShortest(double v) {
   const int k = closer ? FloorLog10ThreeQuartersPow2(q) : FloorLog10Pow2(q);
   const int h = q + FloorLog2Pow10(-k) + 1;
   const Power& power = powers[static_cast<std::size_t>(-k - kMinPower)];
+  if (const auto quick = FromOneProduct(power, c << h, h, k); quick && !closer) return WithoutZeros(*quick);
   const std::uint64_t lower = RoundToOdd(power, (4 * c - 2 + closer) << h) + ends_excluded;
   const std::uint64_t value = RoundToOdd(power, (4 * c) << h);
   const std::uint64_t upper = RoundToOdd(power, (4 * c + 2) << h) - ends_excluded;
@@ -140,9 +162,24 @@ char* WriteEight(char* out, std::uint32_t n) {
   return out + 8;
 }
 
+#ifdef __SSE2__
+// n < 10^16, all sixteen digits side by side: eights, fours, twos and ones.
+char* WriteSixteen(char* out, std::uint64_t n) {
+  const __m128i eights = _mm_set_epi64x(static_cast<std::int64_t>(n % kEight), static_cast<std::int64_t>(n / kEight));
+  __m128i high = _mm_srli_epi64(_mm_mul_epu32(eights, _mm_set1_epi32(static_cast<int>(0xd1b71759))), 45);  // by 10,000
+  const __m128i fours = _mm_or_si128(high, _mm_slli_epi64(_mm_sub_epi32(eights, _mm_mul_epu32(high, _mm_set1_epi32(10'000))), 32));
+  high = _mm_srli_epi16(_mm_mulhi_epu16(fours, _mm_set1_epi16(5243)), 3);  // by 100
+  const __m128i twos = _mm_or_si128(high, _mm_slli_epi32(_mm_sub_epi16(fours, _mm_mullo_epi16(high, _mm_set1_epi16(100))), 16));
+  high = _mm_mulhi_epu16(twos, _mm_set1_epi16(6554));  // by 10
+  const __m128i ones = _mm_or_si128(high, _mm_slli_epi16(_mm_sub_epi16(twos, _mm_mullo_epi16(high, _mm_set1_epi16(10))), 8));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_or_si128(ones, _mm_set1_epi8('0')));
+  return out + 16;
+}
+#else
 char* WriteSixteen(char* out, std::uint64_t n) {
   return WriteEight(WriteEight(out, static_cast<std::uint32_t>(n / kEight)), static_cast<std::uint32_t>(n % kEight));
 }
+#endif
 
 // Without leading zeros; n < 10^8. Eight bytes are written whatever n is.
 char* WriteShort(char* out, std::uint32_t n) {
@@ -169,8 +206,11 @@ char* WriteDigits(char* out, std::uint64_t n) {
 char* WritePadded(char* out, std::uint64_t n, int digits) {
   // As 17 digits or more, of which the last ones may be too many.
   n *= PowerOfTen(std::max(17 - digits, 0));
-  std::memcpy(out, &kZeros, 8);
-  char* p = out + std::max(digits - 17, 0);
+  char* p = out;
+  if (digits > 17) {
+    std::memcpy(out, &kZeros, 8);
+    p += digits - 17;
+  }
   *p++ = static_cast<char>('0' + n / (kEight * kEight));
   WriteSixteen(p, n % (kEight * kEight));
   return out + digits;
