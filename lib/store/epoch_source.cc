@@ -1,9 +1,11 @@
 #include "store/epoch_source.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "store/head_snapshot.h"
+#include "store/hidden.h"
 
 namespace prom::store {
 namespace {
@@ -13,7 +15,7 @@ class EpochSource : public BlockSource {
   explicit EpochSource(std::shared_ptr<const HeadSnapshotImpl> snapshot) : snapshot_(std::move(snapshot)) {}
 
   // False: some series cannot be read.
-  bool Load() {
+  bool Load(const Tombstones& deleted) {
     const ExtentState& extents = snapshot_->state().extents;
     const std::string_view records = snapshot_->SeriesRecords();
     std::uint32_t id = 0;
@@ -21,6 +23,7 @@ class EpochSource : public BlockSource {
       const auto record = ParseSeriesRecord(records.substr(at));
       if (!record || record->id != id || !index_.Add(record->labels, id)) return false;
       at += record->size;
+      if (!deleted.empty() && !Hide(record->labels, deleted)) return false;
     }
     if (id != extents.series) return false;
     auto ids = index_.Sort();
@@ -35,7 +38,10 @@ class EpochSource : public BlockSource {
   Result<void> Read(std::int64_t min_ms, std::int64_t max_ms, const Each& each) override {
     SeriesColumns columns;
     for (std::uint32_t number = 0; number < ids_.size(); ++number) {
+      const HiddenRanges& hidden = HiddenIn(ids_[number]);
+      if (HidesAll(hidden, min_ms, max_ms)) continue;
       PROM_TRY(snapshot_->Read(ids_[number], min_ms, max_ms, &columns));
+      RemoveHidden(hidden, &columns);
       PROM_TRY(each(number, columns));
     }
     return {};
@@ -46,7 +52,7 @@ class EpochSource : public BlockSource {
     const auto all = snapshot_->AllExemplars();
     if (all != nullptr)
       for (const SeriesExemplar& e : all->exemplars)
-        if (e.exemplar.t_ms >= min_ms && e.exemplar.t_ms <= max_ms) by_id[e.series].push_back(e.exemplar);
+        if (e.exemplar.t_ms >= min_ms && e.exemplar.t_ms <= max_ms && !Hides(HiddenIn(e.series), e.exemplar.t_ms)) by_id[e.series].push_back(e.exemplar);
     NumberedExemplars out;
     for (std::uint32_t number = 0; number < ids_.size() && out.size() < by_id.size(); ++number)
       if (const auto it = by_id.find(ids_[number]); it != by_id.end()) out.emplace_back(number, std::move(it->second));
@@ -60,17 +66,35 @@ class EpochSource : public BlockSource {
   }
 
  private:
+  // Of the next id. False: bytes that are no labels.
+  bool Hide(std::string_view label_bytes, const Tombstones& deleted) {
+    const auto labels = Labels::FromBytes(label_bytes);
+    if (!labels) return false;
+    const auto [it, fresh] = number_of_.try_emplace(HiddenOf(*labels, deleted), static_cast<std::uint32_t>(hidden_.size()));
+    if (fresh) hidden_.push_back(it->first);
+    hidden_of_.push_back(it->second);
+    return true;
+  }
+  const HiddenRanges& HiddenIn(std::uint32_t id) const {
+    static const HiddenRanges kNothing;
+    return id < hidden_of_.size() ? hidden_[hidden_of_[id]] : kNothing;
+  }
+
   std::shared_ptr<const HeadSnapshotImpl> snapshot_;
   IndexWriter index_;
   std::vector<std::uint32_t> ids_;  // by number
+  // What is deleted: few different lists of ranges, and the one of each id. Empty: nothing is.
+  std::map<HiddenRanges, std::uint32_t> number_of_;
+  std::vector<HiddenRanges> hidden_;
+  std::vector<std::uint32_t> hidden_of_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<BlockSource>> MakeEpochSource(HeadReader& reader) {
+Result<std::unique_ptr<BlockSource>> MakeEpochSource(HeadReader& reader, const Tombstones& deleted) {
   PROM_ASSIGN(const auto snapshot, reader.Snapshot(false));
   auto source = std::make_unique<EpochSource>(std::static_pointer_cast<const HeadSnapshotImpl>(snapshot));
-  if (!source->Load()) return std::unique_ptr<BlockSource>();
+  if (!source->Load(deleted)) return std::unique_ptr<BlockSource>();
   return std::unique_ptr<BlockSource>(std::move(source));
 }
 

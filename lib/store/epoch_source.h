@@ -7,11 +7,12 @@
 
 #include "store/block_source.h"
 #include "store/head_reader.h"
+#include "store/tombstones.h"
 
 namespace prom::store {
 
-// All that is committed. Null: the series file is damaged; a snapshot, which has other
+// All that is committed and `deleted`, the tombstones of the epoch, do not hide. Null: the series file is damaged; a snapshot, which has other
 // means to find series, is to be read as a Queryable instead. Errors as Snapshot's.
-Result<std::unique_ptr<BlockSource>> MakeEpochSource(HeadReader& reader);
+Result<std::unique_ptr<BlockSource>> MakeEpochSource(HeadReader& reader, const Tombstones& deleted);
 
 }  // namespace prom::store

@@ -1,13 +1,13 @@
 #include "store/tombstones.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/crc32c.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "base/strings.h"
 #include "base/ulid.h"
+#include "store/hidden.h"
 
 namespace prom::store {
 namespace {
@@ -15,35 +15,6 @@ namespace {
 constexpr std::string_view kTitle = "promkit tombstones ";
 constexpr std::uint64_t kMaxBytes = 64u << 20;
 constexpr std::string_view kOperators[] = {"=", "!=", "=~", "!~"};
-
-using Interval = std::pair<std::int64_t, std::int64_t>;
-
-// Sorted, not overlapping.
-std::vector<Interval> HiddenOf(const Labels& labels, const Tombstones& tombstones) {
-  std::vector<Interval> out;
-  for (const Tombstone& t : tombstones) {
-    if (std::all_of(t.matchers.begin(), t.matchers.end(), [&](const Matcher& m) { return m.Matches(labels.Get(m.name())); })) out.emplace_back(t.min_ms, t.max_ms);
-  }
-  std::sort(out.begin(), out.end());
-  std::size_t n = 0;
-  for (const Interval& i : out) {
-    if (n > 0 && i.first <= out[n - 1].second) {
-      out[n - 1].second = std::max(out[n - 1].second, i.second);
-    } else {
-      out[n++] = i;
-    }
-  }
-  out.resize(n);
-  return out;
-}
-
-bool Hides(const std::vector<Interval>& hidden, std::int64_t t) {
-  return std::any_of(hidden.begin(), hidden.end(), [&](const Interval& i) { return t >= i.first && t <= i.second; });
-}
-
-bool HidesAll(const std::vector<Interval>& hidden, std::int64_t min_ms, std::int64_t max_ms) {
-  return std::any_of(hidden.begin(), hidden.end(), [&](const Interval& i) { return min_ms >= i.first && max_ms <= i.second; });
-}
 
 class HidingSelection : public Selection {
  public:
@@ -60,42 +31,14 @@ class HidingSelection : public Selection {
 
   Result<void> Read(std::size_t i, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const override {
     PROM_TRY(source_->Read(chosen_[i], min_ms, max_ms, out));
-    const auto& hidden = hidden_[i];
-    if (hidden.empty()) return {};
-    // Filtered into new vectors: the spans may look into memory that others share.
-    std::vector<std::int64_t> t, st;
-    std::vector<double> v;
-    for (std::size_t n = 0; n < out->t.size(); ++n) {
-      if (Hides(hidden, out->t[n])) continue;
-      t.push_back(out->t[n]);
-      v.push_back(out->v[n]);
-      if (!out->st.empty()) st.push_back(out->st[n]);
-    }
-    out->time_column = 0;
-    out->t_buffer = std::move(t);
-    out->v_buffer = std::move(v);
-    out->st_buffer = std::move(st);
-    out->t = out->t_buffer;
-    out->v = out->v_buffer;
-    out->st = out->st_buffer;
-    std::size_t kept = 0;
-    for (std::size_t n = 0; n < out->histograms.size(); ++n) {
-      if (Hides(hidden, out->histograms[n].t_ms)) continue;
-      if (kept != n) {
-        out->histograms[kept] = std::move(out->histograms[n]);
-        if (!out->histogram_st.empty()) out->histogram_st[kept] = out->histogram_st[n];
-      }
-      ++kept;
-    }
-    out->histograms.resize(kept);
-    if (!out->histogram_st.empty()) out->histogram_st.resize(kept);
+    RemoveHidden(hidden_[i], out);
     return {};
   }
 
  private:
   std::unique_ptr<Selection> source_;
   std::vector<std::size_t> chosen_;
-  std::vector<std::vector<Interval>> hidden_;
+  std::vector<HiddenRanges> hidden_;
 };
 
 class HidingQueryable : public Queryable {
@@ -195,7 +138,8 @@ Result<Matchers> ParseMatchersJson(const JsonValue& list) {
 }
 
 std::string FormatTombstones(const Tombstones& tombstones) {
-  std::string out = std::string(kTitle) + "1\n";
+  std::string out(kTitle);
+  out += "1\n";
   for (const Tombstone& t : tombstones) {
     JsonWriter w(&out);
     w.BeginObject().Field("min", t.min_ms).Field("max", t.max_ms).Key("matchers");

@@ -454,10 +454,7 @@ Result<void> Writer::CompactEpoch(const std::shared_ptr<HeadWriter>& head) {
   PROM_ASSIGN(const Tombstones tombstones, ReadTombstones(io_, dir_, before));
   const Tombstones deleted = OfEpoch(tombstones, head->epoch());
   std::shared_ptr<const Queryable> snapshot;  // when there is no other way
-  std::unique_ptr<BlockSource> source;
-  if (deleted.empty()) {
-    PROM_ASSIGN(source, MakeEpochSource(*reader));
-  }
+  PROM_ASSIGN(std::unique_ptr<BlockSource> source, MakeEpochSource(*reader, deleted));
   const std::vector<std::shared_ptr<const Queryable>> parts;
   if (source == nullptr) {
     PROM_ASSIGN(snapshot, reader->Snapshot());

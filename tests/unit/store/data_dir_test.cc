@@ -11,6 +11,7 @@
 #include "../../testing.h"
 #include "head_testing.h"
 #include "model_store.h"
+#include "store/block_reader.h"
 #include "store/verify.h"
 
 namespace prom::store {
@@ -128,6 +129,64 @@ BOOST_AUTO_TEST_CASE(head_and_blocks_as_one) {
   REQUIRE_OK(verified);
   BOOST_TEST(verified->problems.empty());
   BOOST_TEST(verified->blocks > 0u);
+}
+
+// Several deletions, some of one series and some of all, of parts and of everything; floats, histograms and exemplars.
+BOOST_AUTO_TEST_CASE(a_block_of_an_epoch_is_without_what_was_deleted) {
+  prom::testing::TempDir dir;
+  testing::FixedClock clock(kT0 + 3'600'000);
+  WriterOptions options = Quiet();
+  options.head.max_exemplars = 100;
+  auto writer = Writer::Open(SystemIo(), clock, dir.path(), options);
+  REQUIRE_OK(writer);
+  auto appender = Start(writer->get());
+  const Labels histograms = testing::Series("histogram", 0), spared = testing::Series("histogram", 1);
+  REQUIRE_OK(appender->DefineSeries(kSeries, histograms));
+  REQUIRE_OK(appender->DefineSeries(kSeries + 1, spared));
+  REQUIRE_OK(Scrape(writer->get(), appender.get(), 0, 100, 1000));
+  auto model = Expected(100);
+  std::mt19937 random(6);
+  for (std::int64_t n = 0; n < 100; ++n) {
+    const std::int64_t t = kT0 + n * kStep;
+    const auto h = testing::RandomHistogram(random, static_cast<int>(n));
+    for (const auto& [id, labels] : {std::pair{kSeries, histograms}, std::pair{kSeries + 1, spared}}) {
+      REQUIRE_OK(appender->HistogramAt(id, t, *h));
+      REQUIRE_OK(appender->ExemplarOf(id, {Labels{{"trace", std::to_string(n)}}, 1, t, true}));
+      model.series[labels][t] = testing::ModelSample{0, 0, h};
+    }
+    REQUIRE_OK(appender->Commit(static_cast<std::uint64_t>(200 + n)));
+  }
+  const auto remove = [&](const Matchers& matchers, std::int64_t first, std::int64_t last) {
+    REQUIRE_OK((*writer)->Delete({matchers}, kT0 + first * kStep, kT0 + last * kStep));
+    for (auto& [labels, samples] : model.series) {
+      if (testing::ModelStore::Matches(labels, matchers)) std::erase_if(samples, [&](const auto& s) { return s.first >= kT0 + first * kStep && s.first <= kT0 + last * kStep; });
+    }
+  };
+  remove({Matcher::Equal("i", "0")}, 10, 19);
+  remove({Matcher::Equal("__name__", "histogram"), Matcher::Equal("i", "0")}, 15, 30);
+  remove({Matcher::Equal("i", "7")}, 0, 99);
+  remove({Matcher::Equal("__name__", "metric")}, 98, 99);
+  std::erase_if(model.series, [](const auto& s) { return s.second.empty(); });
+  const auto exemplars = [&](const Queryable& store) {
+    std::vector<std::string> out;
+    const auto found = store.Exemplars({{Matcher::Equal("__name__", "histogram")}}, kMinTimeMs, kMaxTimeMs);
+    REQUIRE_OK(found);
+    for (const auto& s : *found)
+      for (const Exemplar& e : s.exemplars) out.push_back(s.series.ToString() + " " + std::to_string(e.t_ms));
+    return out;
+  };
+  auto data = DataDir::Open(SystemIo(), dir.path());
+  REQUIRE_OK(data);
+  testing::CheckSame(model, **(*data)->Snapshot(), {}, kMinTimeMs, kMaxTimeMs);
+  const auto before = exemplars(**(*data)->Snapshot());
+  REQUIRE_OK((*writer)->Flush());
+  BOOST_TEST_REQUIRE((*writer)->manifest().blocks.size() == 1u);
+  // The block alone: the deletions do not apply to it.
+  auto block = BlockReader::Open(SystemIo(), BlockDir(dir.path(), (*writer)->manifest().blocks[0].ulid));
+  REQUIRE_OK(block);
+  testing::CheckSame(model, **block, {}, kMinTimeMs, kMaxTimeMs);
+  BOOST_TEST(exemplars(**block) == before, boost::test_tools::per_element());
+  BOOST_TEST((*block)->Select({Matcher::Equal("i", "7")}, kMinTimeMs, kMaxTimeMs).value()->size() == 0u);
 }
 
 // A process that writes, rolls over, compacts and merges; another that reads all the
