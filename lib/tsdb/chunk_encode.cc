@@ -29,7 +29,7 @@ void WriteXorBits(BitWriter& bits, std::uint64_t v, std::uint64_t* before, int* 
 }
 
 void WriteZeroThreshold(BitWriter& bits, double threshold) {
-  if (threshold == 0) return bits.Byte(0);
+  if (std::bit_cast<std::uint64_t>(threshold) == 0) return bits.Byte(0);  // -0 is written in full
   int exponent = 0;
   const double fraction = std::frexp(threshold, &exponent);
   if (fraction != 0.5 || exponent < -242 || exponent > 11) {
