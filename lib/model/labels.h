@@ -46,6 +46,7 @@ class Labels {
       return old;
     }
     friend bool operator==(const Iterator&, const Iterator&) = default;
+    const char* position() const { return p_; }  // where the label stands in bytes()
 
    private:
     const char* p_ = nullptr;

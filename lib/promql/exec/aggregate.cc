@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "model/label_numbers.h"
 #include "promql/exec/kernels.h"
 #include "promql/exec/parallel.h"
 #include "promql/histogram_math.h"
@@ -16,10 +17,10 @@ Result<Grouping> Grouping::Of(QueryContext& context, const std::vector<SeriesMet
   const bool without = expr.without;
   std::vector<std::string> names = expr.grouping;
   if (without) names.emplace_back(kMetricName);
-  std::sort(names.begin(), names.end());
+  LabelSubset subset(std::move(names), without ? LabelSubset::Names::kRemoved : LabelSubset::Names::kKept);
   Grouping out;
   out.group_of.reserve(series.size());
-  std::unordered_map<Labels, std::uint32_t> known;
+  LabelNumbers numbers;
   Pacer pacer(context);
   for (std::size_t i = 0; i < series.size(); ++i) {
     if (!pacer.Spend(200)) return pacer.status().error();
@@ -27,11 +28,9 @@ Result<Grouping> Grouping::Of(QueryContext& context, const std::vector<SeriesMet
       out.group_of.push_back(kNone);
       continue;
     }
-    const SeriesMeta& meta = series[i];
-    Labels labels = without ? RemoveLabels(meta.labels, names) : names.empty() ? Labels() : KeepLabels(meta.labels, names);
-    auto [it, fresh] = known.try_emplace(std::move(labels), static_cast<std::uint32_t>(out.labels.size()));
-    if (fresh) out.labels.push_back(it->first);
-    out.group_of.push_back(it->second);
+    const auto [number, fresh] = numbers.Add(subset.Of(series[i].labels));
+    if (fresh) out.labels.push_back(numbers.labels(number));
+    out.group_of.push_back(number);
   }
   return out;
 }

@@ -25,14 +25,16 @@ Result<void> ReadOneOfEachName(QueryContext& context, Operator& op, const std::v
   return {};
 }
 
-}  // namespace
-
-MatchGroups::MatchGroups(const VectorMatching& matching) : on_(matching.on), names_(matching.labels) {
-  if (!on_) names_.emplace_back(kMetricName);
-  std::sort(names_.begin(), names_.end());
+std::vector<std::string> NamesToMatch(const VectorMatching& matching) {
+  std::vector<std::string> names = matching.labels;
+  if (!matching.on) names.emplace_back(kMetricName);
+  return names;
 }
 
-Labels MatchGroups::GroupLabels(const Labels& labels) const { return on_ ? KeepLabels(labels, names_) : RemoveLabels(labels, names_); }
+}  // namespace
+
+MatchGroups::MatchGroups(const VectorMatching& matching)
+    : subset_(NamesToMatch(matching), matching.on ? LabelSubset::Names::kKept : LabelSubset::Names::kRemoved) {}
 
 Result<std::vector<std::uint32_t>> MatchGroups::Number(QueryContext& context, const std::vector<SeriesMeta>& series) {
   std::vector<std::uint32_t> out;
@@ -40,7 +42,7 @@ Result<std::vector<std::uint32_t>> MatchGroups::Number(QueryContext& context, co
   Pacer pacer(context);
   for (const SeriesMeta& meta : series) {
     if (!pacer.Spend(200)) return pacer.status().error();
-    out.push_back(numbers_.try_emplace(GroupLabels(meta.labels), static_cast<std::uint32_t>(numbers_.size())).first->second);
+    out.push_back(numbers_.Add(subset_.Of(meta.labels)).number);
   }
   return out;
 }
@@ -88,14 +90,14 @@ Result<bool> VectorBinaryOperator::FindPairs(QueryContext& context, const std::v
       seen[group] = true;
     }
   }
-  std::unordered_set<Labels> unique;
+  LabelNumbers unique;
   Pacer pacer(context);
   for (std::uint32_t i = 0; i < many_groups.size(); ++i) {
     if (!pacer.Spend(500)) return pacer.status().error();
     const std::uint32_t one = one_of[many_groups[i]];
     if (one == kNone) continue;
     Labels labels = ResultLabels(many_->series()[i].labels, one_->series()[one].labels, delayed);
-    if (!unique.insert(labels).second) {
+    if (!unique.Add(labels.bytes()).fresh) {
       pairs_.clear();
       series_.clear();
       return false;
@@ -251,8 +253,8 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
     auto [it, fresh] = output_of.try_emplace(key, 0);
     if (fresh) {
       PROM_TRY(held_.AddMemory(context, 2 * sizeof(SeriesMeta) + (m == kNone ? one_ : many_)->series()[m == kNone ? o : m].labels.bytes().size()));
-      const Labels many_labels = m == kNone ? groups.GroupLabels(one_->series()[o].labels) : many_->series()[m].labels;
-      const Labels one_labels = o == kNone ? groups.GroupLabels(many_->series()[m].labels) : one_->series()[o].labels;
+      const Labels many_labels = m == kNone ? groups.GroupLabels(group) : many_->series()[m].labels;
+      const Labels one_labels = o == kNone ? groups.GroupLabels(group) : one_->series()[o].labels;
       it->second = table.Find(ResultLabels(many_labels, one_labels, delayed), return_bool_);
     }
     const std::size_t series = it->second;
@@ -300,7 +302,7 @@ Result<void> VectorBinaryOperator::ByStep(QueryContext& context, const MatchGrou
         const Labels& labels = one_->series()[o].labels;
         std::string a = labels.ToString(), b = one_->series()[slot].labels.ToString();
         if (b < a) std::swap(a, b);
-        return Error{Errc::kInvalid, "found duplicate series for the match group " + groups.GroupLabels(labels).ToString() + " on the " +
+        return Error{Errc::kInvalid, "found duplicate series for the match group " + groups.GroupLabels(one_groups[o]).ToString() + " on the " +
                                          (swapped ? "left" : "right") + " hand-side of the operation: [" + a + ", " + b +
                                          "];many-to-many matching not allowed: matching labels must be unique on one side"};
       }
@@ -376,10 +378,11 @@ Result<void> SetOperator::DoPrepare(QueryContext& context) {
   // Left in full, and of the right what has no group on the left at that step. A series of the same labels on both
   // sides is one series of the result; its steps cannot overlap, because it is in one group.
   PROM_ASSIGN(std::vector<StepColumn> left, ReadAll(context, *lhs_, &held_));
-  std::unordered_map<Labels, std::size_t> by_labels;
+  LabelNumbers by_labels;
+  std::vector<std::size_t> place_of;  // in series_, by number
   for (std::size_t i = 0; i < left.size(); ++i) {
     if (left[i].empty()) continue;
-    by_labels.emplace(lhs_->series()[i].labels, series_.size());
+    if (by_labels.AddStable(lhs_->series()[i].labels.bytes()).fresh) place_of.push_back(series_.size());
     mark(lhs_groups_[i], left[i]);
     series_.push_back(lhs_->series()[i]);
     columns_.push_back(std::move(left[i]));
@@ -390,15 +393,16 @@ Result<void> SetOperator::DoPrepare(QueryContext& context) {
     std::erase_if(column->histograms, [&](const HistogramAt& at) { return (taken[at.step / 64] >> (at.step % 64) & 1) != 0; });
     if (column->empty()) return {};
     const SeriesMeta& meta = rhs_->series()[i];
-    auto [it, fresh] = by_labels.try_emplace(meta.labels, series_.size());
+    const auto [number, fresh] = by_labels.AddStable(meta.labels.bytes());
     if (fresh) {
+      place_of.push_back(series_.size());
       PROM_TRY(held_.Add(context, column->HeldSize()));
       series_.push_back(meta);
       columns_.push_back(std::move(*column));
       return {};
     }
-    StepColumn& into = columns_[it->second];
-    if (column->FirstStep() < into.FirstStep()) series_[it->second].drop_name = meta.drop_name;
+    StepColumn& into = columns_[place_of[number]];
+    if (column->FirstStep() < into.FirstStep()) series_[place_of[number]].drop_name = meta.drop_name;
     ForEachBit(column->present, [&](std::size_t k) { into.Set(k, column->values[k]); });
     into.histograms.insert(into.histograms.end(), column->histograms.begin(), column->histograms.end());
     std::sort(into.histograms.begin(), into.histograms.end(), [](const HistogramAt& a, const HistogramAt& b) { return a.step < b.step; });

@@ -11,9 +11,9 @@
 #pragma once
 
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "model/label_numbers.h"
 #include "promql/ast.h"
 #include "promql/exec/binary_value.h"
 #include "promql/exec/operator.h"
@@ -23,15 +23,14 @@ namespace prom::promql {
 // Numbers the match groups of both sides; equal labels have equal numbers.
 class MatchGroups {
  public:
-  MatchGroups(const VectorMatching& matching);
+  explicit MatchGroups(const VectorMatching& matching);
   Result<std::vector<std::uint32_t>> Number(QueryContext& context, const std::vector<SeriesMeta>& series);
   std::size_t size() const { return numbers_.size(); }
-  Labels GroupLabels(const Labels& labels) const;  // what on() or ignoring() leaves of a series
+  Labels GroupLabels(std::uint32_t group) const { return numbers_.labels(group); }  // what on() or ignoring() leaves of its series
 
  private:
-  bool on_;
-  std::vector<std::string> names_;  // sorted; with __name__ when ignoring
-  std::unordered_map<Labels, std::uint32_t> numbers_;
+  LabelSubset subset_;
+  LabelNumbers numbers_;
 };
 
 class VectorBinaryOperator : public Operator {

@@ -159,14 +159,8 @@ Result<void> HistogramQuantileOperator::Compute(QueryContext& context) {
   const std::vector<SeriesMeta>& series = child_->series();
 
   // The histogram a series is a part of: its labels without le. Labels work is done here, once.
-  std::unordered_map<Labels, std::uint32_t> numbers;
-  std::vector<Labels> group_labels;
-  auto group_of = [&](const Labels& labels) {
-    auto [it, fresh] = numbers.try_emplace(labels, static_cast<std::uint32_t>(group_labels.size()));
-    if (fresh) group_labels.push_back(labels);
-    return it->second;
-  };
-  static const std::vector<std::string> kLe = {"le"};
+  LabelNumbers numbers;
+  LabelSubset without_le({"le"}, LabelSubset::Names::kRemoved);
   struct Part {
     std::uint32_t classic = 0, native = 0;
     std::optional<double> bound;
@@ -177,10 +171,12 @@ Result<void> HistogramQuantileOperator::Compute(QueryContext& context) {
   for (std::size_t i = 0; i < series.size(); ++i) {
     if (!pacer.Spend(500)) return pacer.status();
     parts[i].bound = ParseFloat(series[i].labels.Get("le"));
-    if (parts[i].bound) parts[i].classic = group_of(RemoveLabels(series[i].labels, kLe));
-    if (!input[i].histograms.empty()) parts[i].native = group_of(series[i].labels);
+    if (parts[i].bound) parts[i].classic = numbers.Add(without_le.Of(series[i].labels)).number;
+    if (!input[i].histograms.empty()) parts[i].native = numbers.Add(series[i].labels.bytes()).number;
     parts[i].any = input[i].AnyPresent();
   }
+  std::vector<Labels> group_labels;
+  for (std::uint32_t g = 0; g < numbers.size(); ++g) group_labels.push_back(numbers.labels(g));
 
   OutputTable table(grid_.steps);
   // Output series of a group, for each quantile.

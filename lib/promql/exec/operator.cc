@@ -73,12 +73,12 @@ Result<void> MaterializedOperator::Read(QueryContext&, std::size_t i, std::size_
 }
 
 std::size_t OutputTable::Find(const Labels& labels, bool drop_name) {
-  auto [it, fresh] = by_labels_.try_emplace(labels, series_.size());
+  const auto [number, fresh] = by_labels_.Add(labels.bytes());
   if (fresh) {
     series_.push_back({labels, drop_name});
     columns_.emplace_back();
   }
-  return it->second;
+  return number;
 }
 
 Result<void> OutputTable::Claim(QueryContext& context, std::size_t series, std::size_t step) {

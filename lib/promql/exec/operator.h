@@ -20,11 +20,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
-#include "model/labels.h"
+#include "model/label_numbers.h"
 #include "model/sample.h"
 #include "promql/query_context.h"
 
@@ -189,7 +188,7 @@ class OutputTable {
   std::size_t steps_;
   std::vector<SeriesMeta> series_;
   std::vector<StepColumn> columns_;
-  std::unordered_map<Labels, std::size_t> by_labels_;
+  LabelNumbers by_labels_;
   HeldSamples held_;
 };
 

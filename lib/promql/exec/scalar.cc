@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <unordered_map>
 
 #include "base/number.h"
 #include "promql/exec/parallel.h"
@@ -144,27 +143,26 @@ bool MergeColumn(const StepColumn& from, StepColumn* into) {
 
 Result<void> MergeOperator::DoPrepare(QueryContext& context) {
   PROM_TRY(child_->Prepare(context));
-  std::unordered_map<Labels, std::size_t> known;
-  known.reserve(child_->series().size());
-  for (const SeriesMeta& meta : child_->series()) known.try_emplace(meta.labels, known.size());
+  LabelNumbers known;
+  for (const SeriesMeta& meta : child_->series()) known.AddStable(meta.labels.bytes());
   if (known.size() == child_->series().size()) {
     series_ = child_->series();
     return {};
   }
   merged_ = true;
-  std::unordered_map<Labels, std::size_t> output;
+  LabelNumbers output;  // places in columns_
   return ReadInOrder(context, *child_, [&](std::size_t i, StepColumn* read) -> Result<void> {
     StepColumn& column = *read;
     if (column.empty()) return {};
-    auto [it, fresh] = output.try_emplace(child_->series()[i].labels, columns_.size());
+    const auto [place, fresh] = output.AddStable(child_->series()[i].labels.bytes());
     if (fresh) {
       PROM_TRY(held_.Add(context, column.HeldSize()));
       columns_.push_back(std::move(column));
       series_.push_back(child_->series()[i]);
       return {};
     }
-    if (column.FirstStep() < columns_[it->second].FirstStep()) series_[it->second].drop_name = child_->series()[i].drop_name;
-    if (rule_ == Rule::kNever || !MergeColumn(column, &columns_[it->second])) return DuplicateLabelset();
+    if (column.FirstStep() < columns_[place].FirstStep()) series_[place].drop_name = child_->series()[i].drop_name;
+    if (rule_ == Rule::kNever || !MergeColumn(column, &columns_[place])) return DuplicateLabelset();
     return {};
   });
 }
