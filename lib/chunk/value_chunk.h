@@ -62,4 +62,10 @@ Result<void> DecodeValues(std::string_view chunk, std::span<double> out);
 // chunks are short, and starting points inside them would cost 3-6 % of a varying chunk.
 Result<void> DecodeValueRange(std::string_view chunk, std::size_t first, std::span<double> out);
 
+// The same of a chunk without its count, for who knows it from elsewhere: 1..kMaxValues,
+// any other is kCorrupt.
+void EncodeValueBody(std::span<const double> values, std::string* out, EncoderHint* hint = nullptr);
+Result<ValueChunkInfo> PeekValueBody(std::string_view body, std::size_t count);
+Result<void> DecodeValueBody(std::string_view body, std::size_t count, std::size_t first, std::span<double> out);
+
 }  // namespace prom::chunk

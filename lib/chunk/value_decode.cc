@@ -220,14 +220,13 @@ bool ValueBodyReader::Read(std::size_t first, std::size_t n, double* out) {
   return true;
 }
 
-Result<ValueChunkInfo> PeekValues(std::string_view chunk) {
-  ByteReader r(chunk);
+Result<ValueChunkInfo> PeekValueBody(std::string_view body, std::size_t count) {
+  ByteReader r(body);
   ValueChunkInfo info;
-  const std::uint64_t count = r.Varint();
   const std::uint8_t byte = r.U8();
   Header h;
   if (!r.ok() || count == 0 || count > kMaxValues || !ParseHeader(byte, &h)) return Corrupt("bad header");
-  info.count = static_cast<std::size_t>(count);
+  info.count = count;
   info.kind = h.kind;
   info.no_resets = h.no_resets;
   if (h.kind == ValueKind::kConstant) {
@@ -238,25 +237,37 @@ Result<ValueChunkInfo> PeekValues(std::string_view chunk) {
   return info;
 }
 
+Result<void> DecodeValueBody(std::string_view body, std::size_t count, std::size_t first, std::span<double> out) {
+  if (count == 0 || count > kMaxValues) return Corrupt("bad count");
+  if (first > count || out.size() > count - first) return Error{Errc::kInvalid, "value chunk: range outside the chunk"};
+  const std::uint8_t* p = Bytes(body.data());
+  const std::uint8_t* end = p + body.size();
+  ValueBodyReader reader;
+  if (!reader.Open(&p, end, count)) return Corrupt("bad layout");
+  if (p != end) return Corrupt("bytes behind the end");
+  if (!reader.Read(first, out.size(), out.data())) return Corrupt("run lengths do not add up");
+  return {};
+}
+
+Result<ValueChunkInfo> PeekValues(std::string_view chunk) {
+  ByteReader r(chunk);
+  const std::uint64_t count = r.Varint();
+  if (!r.ok() || count > kMaxValues) return Corrupt("bad header");
+  return PeekValueBody(chunk.substr(r.offset()), static_cast<std::size_t>(count));
+}
+
 Result<void> DecodeValueRange(std::string_view chunk, std::size_t first, std::span<double> out) {
   ByteReader r(chunk);
   const std::uint64_t count = r.Varint();
-  if (!r.ok() || count == 0 || count > kMaxValues) return Corrupt("bad count");
-  if (first > count || out.size() > count - first) return Error{Errc::kInvalid, "value chunk: range outside the chunk"};
-  const std::uint8_t* p = Bytes(r.cursor());
-  const std::uint8_t* end = Bytes(chunk.data() + chunk.size());
-  ValueBodyReader body;
-  if (!body.Open(&p, end, static_cast<std::size_t>(count))) return Corrupt("bad layout");
-  if (p != end) return Corrupt("bytes behind the end");
-  if (!body.Read(first, out.size(), out.data())) return Corrupt("run lengths do not add up");
-  return {};
+  if (!r.ok() || count > kMaxValues) return Corrupt("bad count");
+  return DecodeValueBody(chunk.substr(r.offset()), static_cast<std::size_t>(count), first, out);
 }
 
 Result<void> DecodeValues(std::string_view chunk, std::span<double> out) {
   ByteReader r(chunk);
   const std::uint64_t count = r.Varint();
   if (!r.ok() || count != out.size()) return Corrupt("count differs from the expected one");
-  return DecodeValueRange(chunk, 0, out);
+  return DecodeValueBody(chunk.substr(r.offset()), out.size(), 0, out);
 }
 
 }  // namespace prom::chunk

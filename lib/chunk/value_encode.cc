@@ -365,4 +365,6 @@ void EncodeValues(std::span<const double> values, std::string* out, EncoderHint*
   AppendValueBody(values, out, hint);
 }
 
+void EncodeValueBody(std::span<const double> values, std::string* out, EncoderHint* hint) { AppendValueBody(values, out, hint); }
+
 }  // namespace prom::chunk

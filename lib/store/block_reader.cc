@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/crc32c.h"
 #include "base/lost_pages.h"
 #include "base/strings.h"
 #include "chunk/block_compress.h"
@@ -35,28 +36,47 @@ Result<std::shared_ptr<const BlockReader>> BlockReader::Open(Io& io, const std::
   PROM_ASSIGN(const std::uint64_t size, file->Size());
   if (size < kFileHeaderSize) return Error{Errc::kCorrupt, self->chunks_path_ + ": no file header: " + std::to_string(size) + " bytes"};
   PROM_ASSIGN(self->chunks_, file->Map(size));
-  PROM_TRY(CheckFileHeader(self->chunks_.bytes(), kBlockChunksMagic, self->chunks_path_));
+  PROM_TRY(CheckFileHeader(self->chunks_.bytes(), kBlockChunksMagic, self->chunks_path_, kBlockChunksVersion));
   return std::shared_ptr<const BlockReader>(std::move(self));
 }
 
-Result<std::string_view> BlockReader::ReadGroup(std::uint32_t i, BlockGroupKind kind, std::string* buffer) const {
+Error BlockReader::GroupError(const BlockGroup& group, const std::string& what) const {
+  return {Errc::kCorrupt, chunks_path_ + ": byte " + std::to_string(group.offset) + ": " + what};
+}
+
+Result<std::string_view> BlockReader::CheckGroup(std::uint32_t i, BlockGroupKind* kind) const {
   const BlockGroup g = group(i);
-  const auto fail = [&](const std::string& what) { return Error{Errc::kCorrupt, chunks_path_ + ": byte " + std::to_string(g.offset) + ": " + what}; };
   const std::string_view file = chunks_.bytes();
-  if (g.offset > file.size() || file.size() - g.offset < kBlockGroupHead + std::uint64_t{g.size}) return fail("group outside of the file; the file is cut off or damaged");
+  if (g.offset > file.size() || file.size() - g.offset < kBlockGroupHead + std::uint64_t{g.size}) return GroupError(g, "group outside of the file; the file is cut off or damaged");
   const char* head = file.data() + g.offset;
   std::atomic<std::uint64_t>& word = checked_[i / 64];
   const std::uint64_t bit = std::uint64_t{1} << (i % 64);
   if ((word.load(std::memory_order_acquire) & bit) == 0 || BytesLost(head, kBlockGroupHead + std::size_t{g.size})) {
     if (LoadLe<std::uint32_t>(head) != kBlockGroupMagic || LoadLe<std::uint32_t>(head + 8) != g.size ||
         LoadLe<std::uint32_t>(head + 4) != Crc32c(head + 8, std::size_t{g.size} + 8)) {
-      return fail("checksum of the group does not match");
+      return GroupError(g, "checksum of the group does not match");
     }
     word.fetch_or(bit, std::memory_order_acq_rel);
   }
-  if (LoadLe<std::uint32_t>(head + 12) != static_cast<std::uint32_t>(kind)) return fail("group of another kind");
-  auto raw = chunk::ReadGroup(std::string_view(head + kBlockGroupHead, g.size), kMaxGroupRawBytes, buffer);
-  if (!raw) return fail(raw.error().message);
+  *kind = static_cast<BlockGroupKind>(LoadLe<std::uint32_t>(head + 12));
+  return std::string_view(head + kBlockGroupHead, g.size);
+}
+
+Result<std::string_view> BlockReader::ReadGroup(std::uint32_t i, BlockGroupKind kind, std::string* buffer) const {
+  BlockGroupKind found{};
+  PROM_ASSIGN(const std::string_view payload, CheckGroup(i, &found));
+  if (found != kind) return GroupError(group(i), "group of another kind");
+  auto raw = chunk::ReadGroup(payload, kMaxGroupRawBytes, buffer);
+  if (!raw) return GroupError(group(i), raw.error().message);
+  return raw;
+}
+
+Result<std::string_view> BlockReader::ReadValues(std::uint32_t i, std::string* buffer, std::vector<BlockEntry>* entries) const {
+  BlockGroupKind kind{};
+  PROM_TRY(CheckGroup(i, &kind));
+  if (kind != BlockGroupKind::kValues1) kind = BlockGroupKind::kValues;
+  PROM_ASSIGN(const std::string_view raw, ReadGroup(i, kind, buffer));
+  if (!ParseEntries(kind, raw, group(i).first, entries)) return GroupError(group(i), "damaged directory of a group");
   return raw;
 }
 

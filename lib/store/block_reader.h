@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "model/queryable.h"
+#include "store/block_entries.h"
 #include "store/block_format.h"
 #include "store/index_reader.h"
 
@@ -56,6 +57,8 @@ class BlockReader : public Queryable, public std::enable_shared_from_this<BlockR
   // A group's bytes as they went in: a view into the file or into *buffer. kCorrupt
   // with file and offset.
   Result<std::string_view> ReadGroup(std::uint32_t i, BlockGroupKind kind, std::string* buffer) const;
+  // A group of values and its entries, likewise.
+  Result<std::string_view> ReadValues(std::uint32_t i, std::string* buffer, std::vector<BlockEntry>* entries) const;
   // The group of times that has the column; head().first_exemplars when none has.
   std::uint32_t GroupOfColumn(std::uint32_t column) const;
   // The columns' bytes in a raw group of times. False: not such a group.
@@ -63,6 +66,8 @@ class BlockReader : public Queryable, public std::enable_shared_from_this<BlockR
 
  private:
   BlockReader() = default;
+  Error GroupError(const BlockGroup& group, const std::string& what) const;
+  Result<std::string_view> CheckGroup(std::uint32_t i, BlockGroupKind* kind) const;  // its payload
   bool Overlaps(std::int64_t min_ms, std::int64_t max_ms) const { return min_ms <= head_.max_ms && max_ms >= head_.min_ms; }
   Result<std::shared_ptr<const BlockSeries>> Find(const Matchers& matchers) const;
 

@@ -57,10 +57,7 @@ Result<std::shared_ptr<const BlockSelection::Group>> BlockSelection::LoadGroup(s
     }
   }
   auto group = std::make_shared<Group>();
-  PROM_ASSIGN(group->raw, block_->ReadGroup(i, BlockGroupKind::kValues, &group->buffer));
-  if (!ParseEntries(group->raw, block_->group(i).first, &group->entries)) {
-    return Error{Errc::kCorrupt, block_->chunks_path() + ": byte " + std::to_string(block_->group(i).offset) + ": damaged directory of a group"};
-  }
+  PROM_ASSIGN(group->raw, block_->ReadValues(i, &group->buffer, &group->entries));
   MutexLock lock(mutex_);
   if (const auto it = groups_.find(i); it != groups_.end()) return it->second->second;
   recent_.emplace_front(i, group);
@@ -219,18 +216,13 @@ void BlockSelection::ReadFloats(std::size_t i, std::vector<Part>* parts, SeriesC
   std::size_t total = 0, kept = 0;
   bool no_resets = true;
   for (Part& part : *parts) {
-    const std::string_view bytes = part.group->raw.substr(part.entry.offset, part.entry.size);
     const std::span<double> values(out->v_buffer.data() + total, part.rows);
-    const auto info = chunk::PeekValues(bytes);
+    const auto never_falls = DecodeEntry(part.entry, part.group->raw, part.begin, values);
     std::string bad;
-    if (!info) {
-      bad = info.error().message;
-    } else if (info->count != part.entry.count) {
-      bad = "chunk of " + std::to_string(info->count) + " values for " + std::to_string(part.entry.count) + " times";
+    if (!never_falls) {
+      bad = never_falls.error().message;
     } else if (kept > 0 && part.times()[0] <= (*parts)[kept - 1].times()[(*parts)[kept - 1].rows - 1]) {
       bad = "chunks out of order";
-    } else if (const auto done = part.rows == info->count ? chunk::DecodeValues(bytes, values) : chunk::DecodeValueRange(bytes, part.begin, values); !done) {
-      bad = done.error().message;
     }
     if (bad.empty() && part.entry.start_size > 0) {
       std::vector<std::int64_t> st(part.entry.count);
@@ -244,7 +236,7 @@ void BlockSelection::ReadFloats(std::size_t i, std::vector<Part>* parts, SeriesC
       Warn(i, block_->chunks_path() + ": byte " + std::to_string(block_->group(part.group_index).offset) + ": " + bad, part.times()[0], part.times()[part.rows - 1], out);
       continue;
     }
-    no_resets = no_resets && info->no_resets && (total == 0 || values[0] >= out->v_buffer[total - 1]);
+    no_resets = no_resets && *never_falls && (total == 0 || values[0] >= out->v_buffer[total - 1]);
     total += part.rows;
     if (&part != &(*parts)[kept]) (*parts)[kept] = std::move(part);
     ++kept;

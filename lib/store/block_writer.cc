@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/crc32c.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "base/time.h"
 #include "base/ulid.h"
 #include "chunk/block_compress.h"
@@ -11,6 +13,7 @@
 #include "chunk/time_column.h"
 #include "chunk/value_chunk.h"
 #include "store/block_columns.h"
+#include "store/block_entries.h"
 #include "store/block_format.h"
 #include "store/block_source.h"
 #include "store/file_header.h"
@@ -40,7 +43,7 @@ class BlockMaker {
   Result<void> AddSeries(std::uint32_t number, SeriesColumns& columns);
   Result<void> AddFloats(std::uint32_t number, const SeriesColumns& columns, std::size_t begin, std::size_t end);
   Result<void> AddHistograms(std::uint32_t number, const SeriesColumns& columns, std::size_t begin, std::size_t end);
-  Result<void> AddChunk(BlockEntry entry, std::string_view chunk, std::string_view starts);
+  Result<void> AddChunk(const BlockEntry& entry, std::string_view chunk, std::string_view starts);
   Result<void> FlushValues();
   Result<void> WriteTimes();
   Result<void> WriteExemplars(BlockSource& source, std::int64_t min_ms, std::int64_t max_ms);
@@ -69,9 +72,7 @@ class BlockMaker {
   std::unique_ptr<ColumnTable> times_;
   std::uint32_t next_column_ = 0;
 
-  BlockEntryWriter entries_;
-  std::string payload_;
-  std::uint32_t first_series_ = 0, last_series_ = 0;
+  BlockValuesWriter group_;
   std::string chunk_bytes_, start_bytes_, raw_;
 
   BlockSlice slice_;
@@ -111,30 +112,17 @@ Result<void> BlockMaker::AppendGroup(BlockGroupKind kind, std::string_view raw, 
 }
 
 Result<void> BlockMaker::FlushValues() {
-  if (entries_.count() == 0) return {};
+  if (group_.count() == 0) return {};
   raw_.clear();
-  AppendLe<std::uint32_t>(&raw_, entries_.count());
-  AppendLe<std::uint32_t>(&raw_, static_cast<std::uint32_t>(entries_.bytes().size()));
-  raw_ += entries_.bytes();
-  raw_ += payload_;
-  PROM_TRY(AppendGroup(BlockGroupKind::kValues, raw_, first_series_, last_series_, &values_));
-  payload_.clear();
-  entries_.Reset(0);
+  group_.AppendTo(&raw_);
+  PROM_TRY(AppendGroup(BlockGroupKind::kValues, raw_, group_.first_series(), group_.last_series(), &values_));
+  group_.Clear();
   return {};
 }
 
-Result<void> BlockMaker::AddChunk(BlockEntry entry, std::string_view bytes, std::string_view starts) {
-  if (entries_.count() > 0 && payload_.size() + entries_.bytes().size() + bytes.size() > chunk::kGroupBytes) PROM_TRY(FlushValues());
-  if (entries_.count() == 0) {
-    first_series_ = entry.series;
-    entries_.Reset(entry.series);
-  }
-  last_series_ = entry.series;
-  entry.size = static_cast<std::uint32_t>(bytes.size());
-  entry.start_size = static_cast<std::uint32_t>(starts.size());
-  entries_.Add(entry);
-  payload_ += bytes;
-  payload_ += starts;
+Result<void> BlockMaker::AddChunk(const BlockEntry& entry, std::string_view bytes, std::string_view starts) {
+  if (group_.count() > 0 && group_.bytes() + bytes.size() > chunk::kGroupBytes) PROM_TRY(FlushValues());
+  group_.Add(entry, bytes, starts);
   ++info_.chunks;
   return {};
 }
@@ -147,12 +135,15 @@ Result<void> BlockMaker::AddFloats(std::uint32_t number, const SeriesColumns& co
     const std::size_t next = std::min(stop, (row / rows + 1) * rows), n = next - row, at = begin + row - ref.first;
     chunk_bytes_.clear();
     start_bytes_.clear();
-    chunk::EncodeValues(columns.v.subspan(at, n), &chunk_bytes_, &hints_[number]);
+    BlockEntry entry;
+    auto v = columns.v.subspan(at, n);
+    entry.stale = IsStaleNan(v.back());
+    if (entry.stale) v = v.first(n - 1);
+    if (!v.empty()) chunk::EncodeValueBody(v, &chunk_bytes_, &hints_[number]);
     if (!columns.st.empty()) {
       const auto st = columns.st.subspan(at, n);
       if (std::any_of(st.begin(), st.end(), [](auto s) { return s != 0; })) chunk::EncodeStartTimes(st, &start_bytes_);
     }
-    BlockEntry entry;
     entry.series = number;
     entry.column = ref.column;
     if (n != ref.size) {
@@ -396,7 +387,7 @@ Result<BlockInfo> BlockMaker::Run(BlockSource& source, std::int64_t min_ms, std:
   PROM_TRY(RemoveTree(io_, tmp_));  // of an attempt that could not even clean up
   PROM_TRY(MakeDirs(io_, tmp_));
   PROM_ASSIGN(chunks_, io_.Open(JoinPath(tmp_, kBlockChunksFile), Io::Mode::kCreateNew));
-  buffer_ = FileHeader(kBlockChunksMagic);
+  buffer_ = FileHeader(kBlockChunksMagic, kBlockChunksVersion);
   PROM_TRY(WriteSlices(source, min_ms, max_ms));
   if (info_.samples == 0) {
     Clean();

@@ -23,8 +23,9 @@ inline std::string FileHeader(std::string_view magic, std::uint32_t version = kF
   return out;
 }
 
-// kCorrupt: too short, another magic, bad checksum. kUnsupported: a newer version, named.
-inline Result<void> CheckFileHeader(std::string_view bytes, std::string_view magic, const std::string& path) {
+// Versions 1 to `newest` are known. kCorrupt: too short, another magic, bad checksum.
+// kUnsupported: a newer version, named.
+inline Result<void> CheckFileHeader(std::string_view bytes, std::string_view magic, const std::string& path, std::uint32_t newest = kFormatVersion) {
   if (bytes.size() < kFileHeaderSize) return Error{Errc::kCorrupt, path + ": no file header: " + std::to_string(bytes.size()) + " bytes"};
   std::string want(magic);
   want.resize(8, '\0');
@@ -32,8 +33,8 @@ inline Result<void> CheckFileHeader(std::string_view bytes, std::string_view mag
   if (Crc32c(bytes.substr(0, 12)) != LoadLe<std::uint32_t>(bytes.data() + 12))
     return Error{Errc::kCorrupt, path + ": byte 0: checksum of the file header does not match"};
   const auto version = LoadLe<std::uint32_t>(bytes.data() + 8);
-  if (version != kFormatVersion) {
-    return Error{Errc::kUnsupported, path + " has format version " + std::to_string(version) + "; this program reads " + std::to_string(kFormatVersion)};
+  if (version == 0 || version > newest) {
+    return Error{Errc::kUnsupported, path + " has format version " + std::to_string(version) + "; this program reads " + std::to_string(newest)};
   }
   return {};
 }

@@ -6,7 +6,6 @@
 #include "base/time.h"
 #include "chunk/histogram_chunk.h"
 #include "chunk/time_column.h"
-#include "chunk/value_chunk.h"
 #include "store/block_reader.h"
 #include "store/data_dir.h"
 
@@ -99,21 +98,17 @@ void BlockWalk::WalkTimes() {
 void BlockWalk::WalkGroup(std::uint32_t i, const BlockSlice& slice) {
   const BlockGroup g = block_.group(i);
   std::string buffer;
-  const auto raw = block_.ReadGroup(i, BlockGroupKind::kValues, &buffer);
+  std::vector<BlockEntry> entries;
+  const auto raw = block_.ReadValues(i, &buffer, &entries);
   if (!raw) {
     const std::string first = SeriesName(g.first), last = SeriesName(g.last);
     Note(g.offset, WithoutPlace(raw.error().message, block_.chunks_path()), first == last ? first : first + " to " + last, slice.min_ms, slice.max_ms);
     return;
   }
-  std::vector<BlockEntry> entries;
-  if (!ParseEntries(*raw, g.first, &entries)) {
-    Note(g.offset, "damaged directory of a group", {}, slice.min_ms, slice.max_ms);
-    return;
-  }
   std::vector<double> values;
   std::vector<Histogram> histograms;
   std::vector<std::int64_t> starts;
-  for (const BlockEntry& e : entries) {
+  for (BlockEntry& e : entries) {
     ++chunks_;
     const auto column = columns_.find(e.column);
     if (column == columns_.end()) {
@@ -122,16 +117,16 @@ void BlockWalk::WalkGroup(std::uint32_t i, const BlockSlice& slice) {
     }
     const std::uint32_t rows = e.count == 0 ? column->second.rows : e.count;
     std::string bad;
-    const std::string_view bytes = raw->substr(e.offset, e.size);
     if (e.first > column->second.rows || rows > column->second.rows - e.first) {
       bad = "chunk of rows that its times do not have";
     } else if (e.histogram) {
-      const auto done = chunk::DecodeHistograms(bytes, &histograms);
+      const auto done = chunk::DecodeHistograms(raw->substr(e.offset, e.size), &histograms);
       if (!done || histograms.size() != rows) bad = done ? "chunk with another number of histograms than times" : done.error().message;
       histogram_samples_ += rows;
     } else {
+      e.count = rows;
       values.resize(rows);
-      if (const auto done = chunk::DecodeValues(bytes, values); !done) bad = done.error().message;
+      if (const auto done = DecodeEntry(e, *raw, 0, values); !done) bad = done.error().message;
     }
     if (bad.empty() && e.start_size > 0) {
       starts.resize(rows);

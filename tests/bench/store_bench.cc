@@ -504,9 +504,10 @@ void BenchChurn() {
       if (attempt == 0 || c.append_ns + c.compact_ns < best.append_ns + best.compact_ns) best = c;
     }
     if (percent == 0) steady = best;
-    std::printf("%3d %% replaced a scrape   %9.0f %9.0f %9.0f %9.1f %9.1f %9.2f %9.3f %9.3f %9.1f %9.1f   %.2f x bytes of the block\n", percent, best.samples, best.series, best.define_ns,
+    std::printf("%3d %% replaced a scrape   %9.0f %9.0f %9.0f %9.1f %9.1f %9.2f %9.3f %9.3f %9.1f %9.1f   %.2f x bytes of the block, %.2f with its index\n", percent, best.samples, best.series, best.define_ns,
                 best.append_ns, best.compact_ns, (best.append_ns + best.compact_ns) / (steady.append_ns + steady.compact_ns), best.head_bytes, best.block_bytes, best.series_bytes,
-                best.head_series_bytes, best.block_bytes / steady.block_bytes);
+                best.head_series_bytes, best.block_bytes / steady.block_bytes,
+                (best.block_bytes + best.series_bytes * best.series / best.samples) / (steady.block_bytes + steady.series_bytes * steady.series / steady.samples));
     std::fflush(stdout);
   }
 }

@@ -1,8 +1,8 @@
-// A block as format version 1 wrote it (golden_v1/blocks/ULID/). It must be read for
-// ever, also when the writer learns to lay blocks out better. What must come out is
-// computed here from formulas, not by the code that wrote it.
+// Blocks as each version of the format wrote them (golden_v<version of chunks>/blocks/ULID/).
+// They must be read for ever, also when the writer learns to lay blocks out better. What
+// must come out is computed here from formulas, not by the code that wrote it.
 //
-// The files are written anew, for a new version of the format only, by
+// The files of the version that is written now are made, once, by
 //   PROMKIT_WRITE_GOLDEN=1 unit_store --run_test=golden_block
 #include <boost/test/unit_test.hpp>
 
@@ -69,24 +69,22 @@ ModelStore Golden() {
   return store;
 }
 
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(golden_block) {
-  const std::string dir = PROMKIT_SOURCE_DIR "/tests/unit/store/golden_v1";
+void CheckGolden(std::uint32_t version) {
+  const std::string dir = PROMKIT_SOURCE_DIR "/tests/unit/store/golden_v" + std::to_string(version);
   const ModelStore want = Golden();
-  if (std::getenv("PROMKIT_WRITE_GOLDEN") != nullptr) {
+  if (version == kBlockChunksVersion && std::getenv("PROMKIT_WRITE_GOLDEN") != nullptr) {
     std::filesystem::remove_all(dir);
     BlockWriterOptions options;
     options.ulid = kUlid;
     BOOST_TEST_REQUIRE(bool(WriteBlock(SystemIo(), dir, want, kMinTimeMs, kMaxTimeMs, options)));
     std::filesystem::remove_all(dir + "/tmp");
   }
-  for (const auto& [file, magic] : {std::pair("index", "PKINDX"), std::pair("chunks", "PKBLCK")}) {
-    const std::string bytes = prom::testing::ReadFile(BlockDir(dir, kUlid) + "/" + file);
-    BOOST_TEST_REQUIRE(bytes.size() > 16u);
-    BOOST_TEST(bytes.substr(0, 8) == magic + std::string(2, '\0'));
-    BOOST_TEST(LoadLe<std::uint32_t>(bytes.data() + 8) == 1u);  // the version
-  }
+  const std::string index = prom::testing::ReadFile(BlockDir(dir, kUlid) + "/index"), chunks = prom::testing::ReadFile(BlockDir(dir, kUlid) + "/chunks");
+  BOOST_TEST_REQUIRE((index.size() > 16u && chunks.size() > 16u));
+  BOOST_TEST(index.substr(0, 8) == std::string("PKINDX\0\0", 8));
+  BOOST_TEST(LoadLe<std::uint32_t>(index.data() + 8) == 1u);  // the version
+  BOOST_TEST(chunks.substr(0, 8) == std::string("PKBLCK\0\0", 8));
+  BOOST_TEST(LoadLe<std::uint32_t>(chunks.data() + 8) == version);
   const auto block = BlockReader::Open(SystemIo(), BlockDir(dir, kUlid));
   BOOST_TEST_REQUIRE(bool(block));
   BOOST_TEST((*block)->index().Verify().empty());
@@ -111,6 +109,23 @@ BOOST_AUTO_TEST_CASE(golden_block) {
     BOOST_TEST((e.labels == wanted[i].labels && e.value == wanted[i].value && e.t_ms == wanted[i].t_ms && e.has_time == wanted[i].has_time));
   }
   BOOST_TEST((*some)[0].exemplars.size() == 1u);
+
+  // What such a block becomes in a merge is of the version that is written now.
+  prom::testing::TempDir merged;
+  BlockWriterOptions options;
+  options.ulid = kUlid;
+  options.sync = false;
+  BOOST_TEST_REQUIRE(bool(WriteBlock(SystemIo(), merged.path(), **block, kMinTimeMs, kMaxTimeMs, options)));
+  const auto copy = BlockReader::Open(SystemIo(), BlockDir(merged.path(), kUlid));
+  BOOST_TEST_REQUIRE(bool(copy));
+  CheckSame(want, **copy, {}, kMinTimeMs, kMaxTimeMs);
+  BOOST_TEST(LoadLe<std::uint32_t>(prom::testing::ReadFile(BlockDir(merged.path(), kUlid) + "/chunks").data() + 8) == kBlockChunksVersion);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(golden_block) {
+  for (const std::uint32_t version : {1u, 2u}) BOOST_TEST_CONTEXT("version " << version) CheckGolden(version);
 }
 
 }  // namespace prom::store
