@@ -210,7 +210,16 @@ Estimate EstimateModes(std::span<const std::uint64_t> x, const Kernels& kernels)
   std::uint64_t sample[kSampleValues], r[kSampleValues];
   // Values over the whole column, because a frame must cover all of its trend;
   // differences from one stretch in the middle.
-  for (std::size_t i = 0; i < sampled; ++i) sample[i] = x[i * n / sampled];
+  const std::size_t step = n / sampled, rest = n % sampled;
+  for (std::size_t i = 0, at = 0, left = 0; i < sampled; ++i) {  // x[i * n / sampled], without dividing each time
+    sample[i] = x[at];
+    at += step;
+    left += rest;
+    if (left >= sampled) {
+      left -= sampled;
+      ++at;
+    }
+  }
   Estimate best{ColumnMode::kFrame, EstimateResiduals(sample, sampled, kernels)};
   const std::uint64_t* middle = x.data() + (n - sampled) / 2;
   for (const ColumnMode mode : {ColumnMode::kDelta, ColumnMode::kDelta2}) {

@@ -21,7 +21,20 @@ ColumnTable::Ref ColumnTable::Find(std::span<const std::int64_t> t, std::uint64_
   return known.ref;
 }
 
+// Neighbours are mostly of one target, whatever rows of it they have.
 ColumnTable::Ref ColumnTable::Search(std::span<const std::int64_t> t) {
+  if (last_ != nullptr && t.size() <= last_->size()) {
+    const auto row = std::lower_bound(last_->begin(), last_->end(), t.front()) - last_->begin();
+    if (t.size() <= last_->size() - static_cast<std::size_t>(row) && std::equal(t.begin(), t.end(), last_->begin() + row))
+      return {last_id_, static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(last_->size())};
+  }
+  const Ref found = Look(t);
+  last_id_ = found.column;
+  last_ = &columns_[found.column - first_id_];
+  return found;
+}
+
+ColumnTable::Ref ColumnTable::Look(std::span<const std::int64_t> t) {
   const auto size_of = [&](std::uint32_t i) { return static_cast<std::uint32_t>(columns_[i].size()); };
   const std::uint64_t hash = chunk::HashTimes(t);
   for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {

@@ -205,8 +205,9 @@ Result<void> BlockMaker::AddSeries(std::uint32_t number, SeriesColumns& columns)
     return Error{Errc::kCanceled, "block " + options_.ulid + ": canceled"};
   }
   if (number >= hints_.size()) {
-    has_samples_.resize(std::size_t{number} + 1, false);
-    hints_.resize(std::size_t{number} + 1);
+    const std::size_t size = std::max<std::size_t>(std::size_t{number} + 1, hints_.size() * 2);
+    has_samples_.resize(size, false);
+    hints_.resize(size);
   }
   for (auto& warning : columns.warnings) {
     if (info_.warnings.size() < kMaxWarnings) info_.warnings.push_back(std::move(warning));

@@ -37,10 +37,11 @@ class EpochSource : public BlockSource {
 
   Result<void> Read(std::int64_t min_ms, std::int64_t max_ms, const Each& each) override {
     SeriesColumns columns;
+    HeadSnapshotImpl::Room room;
     for (std::uint32_t number = 0; number < ids_.size(); ++number) {
       const HiddenRanges& hidden = HiddenIn(ids_[number]);
       if (HidesAll(hidden, min_ms, max_ms)) continue;
-      PROM_TRY(snapshot_->Read(ids_[number], min_ms, max_ms, &columns));
+      PROM_TRY(snapshot_->Read(ids_[number], min_ms, max_ms, &room, &columns));
       RemoveHidden(hidden, &columns);
       PROM_TRY(each(number, columns));
     }

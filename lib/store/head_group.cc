@@ -50,7 +50,13 @@ void FinishGroup(GroupHeader* h, std::size_t at, std::string* out) {
   WriteGroupHeader(*h, out->data() + at);
 }
 
-std::uint32_t RowOfBit(const std::uint8_t* mask, std::uint32_t row) { return (mask[row / 8] >> (row % 8)) & 1u; }
+// Bits of the first `rows` rows.
+std::uint32_t CountRows(const std::uint8_t* mask, std::uint32_t rows) {
+  std::uint64_t words[kMaxTileRows / 64] = {};
+  std::memcpy(words, mask, (rows + 7) / 8);
+  words[rows / 64 % std::size(words)] &= rows % 64 == 0 ? ~std::uint64_t{0} : (std::uint64_t{1} << (rows % 64)) - 1;
+  return static_cast<std::uint32_t>(std::popcount(words[0]) + std::popcount(words[1]));
+}
 
 // Which of the columns [first, first + 8) a row has; first is a multiple of 8.
 unsigned PresentByte(const RowView& row, std::uint32_t first) {
@@ -83,7 +89,7 @@ std::optional<GroupHeader> ParseGroupHeader(std::string_view bytes) {
 }
 
 void AppendRowGroup(std::span<const RowView> rows, std::uint32_t layout, std::uint32_t columns, Position prev, std::uint64_t seq,
-                    std::vector<chunk::EncoderHint>* hints, std::string* out) {
+                    std::span<const std::uint32_t> series, std::vector<chunk::EncoderHint>* hints, std::string* out) {
   const auto n = static_cast<std::uint32_t>(rows.size());
   GroupHeader h;
   h.layout = layout;
@@ -145,7 +151,7 @@ void AppendRowGroup(std::span<const RowView> rows, std::uint32_t layout, std::ui
         (*out)[partial + slot / 8] = static_cast<char>((*out)[partial + slot / 8] | (1 << (slot % 8)));
         out->append(reinterpret_cast<const char*>(mask[c].data()), mask_bytes);
       }
-      chunk::EncodeValues({tile[c].data(), count[c]}, out, hints != nullptr ? &(*hints)[slot] : nullptr);
+      chunk::EncodeValues({tile[c].data(), count[c]}, out, hints != nullptr ? hints->data() + series[slot] : nullptr);
     }
   }
   StoreLe<std::uint32_t>(out->data() + end_at, static_cast<std::uint32_t>(out->size() - chunks));
@@ -214,8 +220,7 @@ Result<void> RowGroup::Column(std::uint32_t slot, double* values, std::uint32_t*
     if (bytes.size() < mask_bytes) return Error{Errc::kCorrupt, "row mask cut off"};
     std::memcpy(mask, bytes.data(), mask_bytes);
     bytes.remove_prefix(mask_bytes);
-    n = 0;
-    for (std::uint32_t r = 0; r < header_.rows; ++r) n += RowOfBit(mask, r);
+    n = CountRows(mask, header_.rows);
     if (n == 0 || n == header_.rows) return Error{Errc::kCorrupt, "row mask of no use"};
   }
   if (*no_resets) {

@@ -43,9 +43,9 @@ std::optional<GroupHeader> ParseGroupHeader(std::string_view bytes);
 inline std::uint32_t TileRows(std::uint32_t columns) { return columns >= 32 ? 32 : kMaxTileRows; }
 
 // Appends a group of 1..kMaxTileRows rows, oldest first. `columns` is at least each
-// row's. `hints` (one a column) may be null.
+// row's. `hints` (by series; `series`: of each column) may be null.
 void AppendRowGroup(std::span<const RowView> rows, std::uint32_t layout, std::uint32_t columns, Position prev, std::uint64_t seq,
-                    std::vector<chunk::EncoderHint>* hints, std::string* out);
+                    std::span<const std::uint32_t> series, std::vector<chunk::EncoderHint>* hints, std::string* out);
 // Appends a loose group of at most 65,535 samples, which it sorts by series and time.
 void AppendLooseGroup(std::vector<LooseSample>* samples, Position prev, std::uint64_t seq, std::string* out);
 

@@ -73,9 +73,9 @@ Result<void> HeadWriter::SealLayout(std::uint32_t id, std::uint64_t seq, bool al
     }
     // The values of log records are taken here without their checksums.
     const std::uint64_t lost = LostPageCount();
-    layout.hints.resize(std::max<std::size_t>(layout.hints.size(), columns));
+    hints_.resize(series_.size());
     group.clear();
-    AppendRowGroup(rows, id, columns, layout.group, seq, &layout.hints, &group);
+    AppendRowGroup(rows, id, columns, layout.group, seq, layout.series, &hints_, &group);
     if (LostPageCount() != lost) return LostPageError();
     PROM_ASSIGN(layout.group, WriteGroup(group));
     touched.sealed += rows.size();

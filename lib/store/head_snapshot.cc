@@ -214,7 +214,7 @@ std::shared_ptr<const ExtrasContent> HeadSnapshotImpl::AllExemplars() const {
 
 // ---- Reading samples ------------------------------------------------------
 
-std::shared_ptr<const LayoutView> HeadSnapshotImpl::View(std::uint32_t id) const {
+const std::shared_ptr<const LayoutView>& HeadSnapshotImpl::View(std::uint32_t id) const {
   ViewSlot& slot = views_[id];
   std::call_once(slot.once, [&] {
     const TileState& state = state_.layouts[id];
@@ -337,24 +337,24 @@ void HeadSnapshotImpl::ReadLoose(std::uint32_t series, std::vector<LooseSample>*
 }
 
 // Appends to out->warnings and sets the rest of what a layout alone can say.
-void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
-  const auto view = View(layout);
+void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms, bool behind, SeriesColumns* out) const {
+  const auto& view = View(layout);
   out->warnings.insert(out->warnings.end(), view->warnings.begin(), view->warnings.end());
   const std::vector<std::int64_t>& t = view->t;
   const auto lo = static_cast<std::size_t>(std::lower_bound(t.begin(), t.end(), min_ms) - t.begin());
   const auto hi = static_cast<std::size_t>(std::upper_bound(t.begin(), t.end(), max_ms) - t.begin());
   if (lo >= hi) return;
-  out->v_buffer.resize(hi - lo);
-  out->t_buffer.clear();
-  double* v = out->v_buffer.data();
+  if (!behind) out->t_buffer.clear();
+  const std::size_t before = behind ? out->v_buffer.size() : 0;
+  out->v_buffer.resize(before + (hi - lo));
+  double* v = out->v_buffer.data() + before;
   std::size_t n = 0;               // values so far
   std::size_t first = lo;          // of the rows they come from, as long as these are one stretch
   bool stretch = true;             // rows [first, first + n) have been taken, and no other
   bool no_resets = true;
   const auto leave_stretch = [&] {
     stretch = false;
-    out->t_buffer.assign(t.begin() + static_cast<std::ptrdiff_t>(first), t.begin() + static_cast<std::ptrdiff_t>(first + n));
-    out->t_buffer.reserve(hi - lo);
+    out->t_buffer.insert(out->t_buffer.end(), t.begin() + static_cast<std::ptrdiff_t>(first), t.begin() + static_cast<std::ptrdiff_t>(first + n));
   };
   // Takes `count` rows from `row` on, whose values have been put behind the others.
   const auto take = [&](std::size_t row, std::size_t count) {
@@ -384,7 +384,8 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
       continue;
     }
     std::uint32_t count = 0;
-    const auto column = full ? item->group.Column(slot, values.data(), &count, mask.data(), &no_resets) : Result<void>(full.error());
+    const bool all = from == 0 && to == rows;  // its values go where they belong at once
+    const auto column = full ? item->group.Column(slot, all ? v + n : values.data(), &count, mask.data(), &no_resets) : Result<void>(full.error());
     if (!column) {  // a damaged chunk costs its samples, not the query
       out->warnings.push_back(files_->dir() + ": layout " + std::to_string(layout) + ": column " + std::to_string(slot) + ": " + column.error().message);
       no_resets = false;
@@ -400,7 +401,7 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
       while (end < rows && has(end)) ++end;
       const std::size_t begin = std::max(r, from), stop = std::min(end, to);
       if (begin < stop) {
-        std::copy_n(values.data() + next + (begin - r), stop - begin, v + n);
+        if (!all) std::copy_n(values.data() + next + (begin - r), stop - begin, v + n);
         take(item->start + begin, stop - begin);
       }
       next += end - r;
@@ -412,9 +413,9 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
   const std::size_t word = slot / 64;
   const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
   if (view->transposed() && r < end) {
-    if (slot < view->open_rows.size()) {
-      const auto& rows = view->open_rows[slot];
-      const double* from = view->open_values.data() + view->open_starts[slot];
+    if (slot < view->open_columns.size()) {
+      const auto& [rows, start] = view->open_columns[slot];
+      const double* from = view->open_values.data() + start;
       std::size_t at = 0;  // rows of the column before r
       for (std::size_t w = 0; w < rows.size(); ++w)
         if (r > w * 64) at += static_cast<unsigned>(std::popcount(r - w * 64 >= 64 ? rows[w] : rows[w] & ((std::uint64_t{1} << (r % 64)) - 1)));
@@ -461,7 +462,11 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
     no_resets &= !std::isnan(v[old]);
     take(sealed + begin, r - begin);
   }
-  out->v_buffer.resize(n);
+  out->v_buffer.resize(before + n);
+  if (behind) {
+    if (stretch) leave_stretch();
+    return;
+  }
   out->v = out->v_buffer;
   out->no_resets = no_resets && n != 0;
   if (stretch) {
@@ -475,7 +480,7 @@ void HeadSnapshotImpl::ReadColumns(std::uint32_t layout, std::uint32_t slot, std
 }
 
 bool HeadSnapshotImpl::ReadNewestRow(const HeadHome& home, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
-  const auto view = View(home.layout);
+  const auto& view = View(home.layout);
   if (!view->warnings.empty()) return false;
   const std::size_t sealed = view->sealed->t.size(), word = home.slot / 64;
   const std::uint64_t bit = std::uint64_t{1} << (home.slot % 64);
@@ -503,29 +508,30 @@ bool HeadSnapshotImpl::ReadNewestRow(const HeadHome& home, std::int64_t min_ms, 
   return false;
 }
 
-Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
-  PROM_TRY(ReadUnguarded(series, min_ms, max_ms, out));
+Result<void> HeadSnapshotImpl::Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, Room* room, SeriesColumns* out) const {
+  PROM_TRY(ReadUnguarded(series, min_ms, max_ms, room, out));
   // What this snapshot has verified may be what was lost: the next one looks anew.
   if (LostPageCount() != lost_before_) return LostPageError();
   return {};
 }
 
-Result<void> HeadSnapshotImpl::ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+Result<void> HeadSnapshotImpl::ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, Room* room, SeriesColumns* out) const {
   out->Clear();
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
+  auto& homes = room->homes;
   if (!files_->Homes(series, state_.extents, &homes))
     out->warnings.push_back(files_->dir() + "/homes: byte " + std::to_string(HomeOffset(series)) + ": damaged entry; the layouts file was searched instead");
   std::erase_if(homes, [&](const auto& h) {
     const TileState& s = state_.layouts[h.first];
     return s.min_t > s.max_t || s.min_t > max_ms || s.max_t < min_ms;
   });
-  std::vector<LooseSample> loose;
+  std::vector<LooseSample>& loose = room->loose;
+  loose.clear();
   if (state_.loose.min_t <= max_ms && state_.loose.max_t >= min_ms) {
     ReadLoose(series, &loose, &out->warnings);
     std::erase_if(loose, [&](const LooseSample& s) { return s.t < min_ms || s.t > max_ms; });
   }
   if (homes.size() == 1 && loose.empty()) {
-    ReadColumns(homes[0].first, homes[0].second, min_ms, max_ms, out);
+    ReadColumns(homes[0].first, homes[0].second, min_ms, max_ms, false, out);
     return {};
   }
   if (homes.empty() && loose.empty()) return {};
@@ -534,16 +540,9 @@ Result<void> HeadSnapshotImpl::ReadUnguarded(std::uint32_t series, std::int64_t 
   bool in_turn = loose.empty();
   for (std::size_t i = 1; i < homes.size(); ++i) in_turn &= state_.layouts[homes[i - 1].first].max_t < state_.layouts[homes[i].first].min_t;
   if (in_turn) {
-    SeriesColumns one;
     out->t_buffer.clear();
     out->v_buffer.clear();
-    for (const auto& home : homes) {
-      one.Clear();
-      ReadColumns(home.first, home.second, min_ms, max_ms, &one);
-      out->t_buffer.insert(out->t_buffer.end(), one.t.begin(), one.t.end());
-      out->v_buffer.insert(out->v_buffer.end(), one.v.begin(), one.v.end());
-      out->warnings.insert(out->warnings.end(), one.warnings.begin(), one.warnings.end());
-    }
+    for (const auto& home : homes) ReadColumns(home.first, home.second, min_ms, max_ms, true, out);
     out->t = out->t_buffer;
     out->v = out->v_buffer;
     return {};
@@ -558,7 +557,7 @@ Result<void> HeadSnapshotImpl::ReadUnguarded(std::uint32_t series, std::int64_t 
   SeriesColumns one;
   for (const auto& home : homes) {
     one.Clear();
-    ReadColumns(home.first, home.second, min_ms, max_ms, &one);
+    ReadColumns(home.first, home.second, min_ms, max_ms, false, &one);
     for (std::size_t i = 0; i < one.t.size(); ++i) all.push_back({one.t[i], 0, one.v[i], nullptr});
     out->warnings.insert(out->warnings.end(), one.warnings.begin(), one.warnings.end());
   }

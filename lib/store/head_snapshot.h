@@ -48,10 +48,19 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::vector<std::string> warnings() const override;
   std::vector<std::string> losses() const override;
 
-  Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
+  // What Read needs room for; who reads many series keeps one.
+  struct Room {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> homes;
+    std::vector<LooseSample> loose;
+  };
+  Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const {
+    Room room;
+    return Read(series, min_ms, max_ms, &room, out);
+  }
+  Result<void> Read(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, Room* room, SeriesColumns* out) const;
   // The newest sample of the range, if it lies in the rows that are not sealed yet and nothing there is damaged; else false.
   bool ReadNewestRow(const HeadHome& home, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
-  std::shared_ptr<const LayoutView> View(std::uint32_t layout) const;
+  const std::shared_ptr<const LayoutView>& View(std::uint32_t layout) const;  // as long as the snapshot
   const std::vector<std::string>& LooseWarnings() const {
     LoadLoose();
     return loose_warnings_;
@@ -64,7 +73,7 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   std::shared_ptr<const ExtrasContent> AllExemplars() const;  // null: none
 
  private:
-  Result<void> ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
+  Result<void> ReadUnguarded(std::uint32_t series, std::int64_t min_ms, std::int64_t max_ms, Room* room, SeriesColumns* out) const;
   using Match = std::pair<Labels, std::uint32_t>;
   Result<std::vector<Match>> Find(const Matchers& matchers) const;
   // *home, if not null: its place when it has only one.
@@ -72,7 +81,8 @@ class HeadSnapshotImpl : public HeadSnapshot, public std::enable_shared_from_thi
   void LoadLoose() const;
   // Loose samples of a series, ascending.
   void ReadLoose(std::uint32_t series, std::vector<LooseSample>* out, std::vector<std::string>* warnings) const;
-  void ReadColumns(std::uint32_t layout, std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms, SeriesColumns* out) const;
+  // Behind what is in *out already, when `behind`: values and times in its buffers, for the caller to make spans of.
+  void ReadColumns(std::uint32_t layout, std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms, bool behind, SeriesColumns* out) const;
 
   std::shared_ptr<HeadFiles> files_;
   HeadState state_;

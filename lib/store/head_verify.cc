@@ -105,7 +105,7 @@ Result<std::vector<HeadReader::Problem>> HeadReader::Verify(std::uint64_t* sampl
   }
   std::uint64_t shown = head.LooseSamples();
   for (std::uint32_t id = 0; id < extents.layouts; ++id) {
-    const auto view = head.View(id);
+    const auto& view = head.View(id);
     for (const std::string& w : view->warnings) add_text(w);
     for (const GroupList::Item& item : view->sealed->items)
       for (std::uint32_t slot = 0; slot < item.group.header().columns; ++slot) shown += item.group.CountSamples(slot);

@@ -289,8 +289,7 @@ void LayoutView::IndexOpen() {
 void LayoutView::TransposeOpen() {
   std::uint32_t columns = 0;
   for (const RowView& row : open) columns = std::max(columns, row.columns);
-  open_rows.assign(columns, {});
-  open_starts.assign(std::size_t{columns} + 1, 0);
+  open_columns.assign(columns, {});
   // Calls f(column, value) for what a row has.
   const auto each = [](const RowView& row, auto f) {
     const char* value = row.values;
@@ -300,20 +299,18 @@ void LayoutView::TransposeOpen() {
       for (; bits != 0; bits &= bits - 1, value += 8) f(w * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)), value);
     }
   };
-  std::uint32_t* starts = open_starts.data();
-  for (std::uint32_t r = 0; r < open.size(); ++r) {
-    auto* rows = open_rows.data();
-    each(open[r], [=](std::uint32_t column, const char*) {
-      ++starts[column + 1];
-      rows[column][r / 64] |= std::uint64_t{1} << (r % 64);
-    });
+  OpenColumn* const all = open_columns.data();
+  for (std::uint32_t r = 0; r < open.size(); ++r) each(open[r], [=](std::uint32_t column, const char*) { all[column].rows[r / 64] |= std::uint64_t{1} << (r % 64); });
+  std::vector<std::uint64_t> next(columns);
+  std::uint64_t values_before = 0;
+  for (std::uint32_t c = 0; c < columns; ++c) {
+    all[c].start = next[c] = values_before;
+    for (const std::uint64_t word : all[c].rows) values_before += static_cast<unsigned>(std::popcount(word));
   }
-  for (std::uint32_t c = 0; c < columns; ++c) starts[c + 1] += starts[c];
-  open_values.resize(open_starts.back());
-  std::vector<std::uint32_t> next(open_starts.begin(), open_starts.end() - 1);
+  open_values.resize(values_before);
   double* values = open_values.data();
   for (const RowView& row : open) {
-    std::uint32_t* at = next.data();
+    std::uint64_t* at = next.data();
     each(row, [=](std::uint32_t column, const char* value) { values[at[column]++] = LoadLe<double>(value); });
   }
   open_words = {};

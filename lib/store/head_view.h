@@ -149,11 +149,14 @@ struct LayoutView {
   void IndexOpen();  // fills these from `open`
   // Or, for who reads all columns: what they have one after the other, the rows of each
   // ascending, so that a column is a few cache lines and not one for each row.
+  struct OpenColumn {
+    std::array<std::uint64_t, kMaxTileRows / 64> rows{};  // which of them have it
+    std::uint64_t start = 0;                              // in open_values
+  };
+  std::vector<OpenColumn> open_columns;
   std::vector<double> open_values;
-  std::vector<std::uint32_t> open_starts;  // by column, and the end
-  std::vector<std::array<std::uint64_t, kMaxTileRows / 64>> open_rows;  // by column: which rows have it
   void TransposeOpen();  // fills these from `open`, when some row lacks columns
-  bool transposed() const { return !open_starts.empty(); }
+  bool transposed() const { return !open_columns.empty(); }
   std::vector<std::int64_t> t;  // of sealed and open rows
   std::vector<std::string> warnings;
   NumberedFiles logs;  // pins

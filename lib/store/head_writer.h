@@ -143,7 +143,6 @@ class HeadWriter {
   };
   struct Layout {
     std::vector<std::uint32_t> series;      // by column
-    std::vector<chunk::EncoderHint> hints;  // by column, grown when sealing
     std::vector<OpenRow> open;              // oldest first
     std::vector<std::uint32_t> siblings;    // layouts that share series with this one
     Position group;
@@ -238,6 +237,7 @@ class HeadWriter {
   std::vector<Home> homes_more_;
   std::vector<std::uint32_t> dirty_homes_, dirty_homes_more_;
   std::vector<Layout> layouts_;
+  std::vector<chunk::EncoderHint> hints_;  // by series, grown when sealing
   std::string pending_layouts_;
   std::uint64_t layouts_bytes_ = kFileHeaderSize;
 
