@@ -16,10 +16,10 @@ double ExponentialBound(std::int32_t index, std::int32_t schema) {
     if (exponent == 1024) return std::numeric_limits<double>::max();
     return std::ldexp(1.0, static_cast<int>(std::clamp<std::int64_t>(exponent, -5000, 5000)));
   }
-  const std::int32_t per_power = std::int32_t{1} << schema;
-  const std::int32_t part = index & (per_power - 1);
-  const double fraction = std::exp2(static_cast<double>(part) / per_power) / 2;
-  const int exponent = (index >> schema) + 1;
+  const std::int64_t per_power = std::int64_t{1} << schema;
+  const std::int64_t part = index & (per_power - 1);
+  const double fraction = std::exp2(static_cast<double>(part) / static_cast<double>(per_power)) / 2;
+  const int exponent = static_cast<int>(std::int64_t{index} >> schema) + 1;
   if (part == 0 && exponent == 1025) return std::numeric_limits<double>::max();
   return std::ldexp(fraction, exponent);
 }
@@ -31,7 +31,9 @@ double BucketBound(std::int32_t index, std::int32_t schema, const std::vector<do
   return custom[static_cast<std::size_t>(index)];
 }
 
-std::int32_t TargetIndex(std::int32_t index, std::int32_t from, std::int32_t to) { return ((index - 1) >> (from - to)) + 1; }
+std::int32_t TargetIndex(std::int32_t index, std::int32_t from, std::int32_t to) {
+  return static_cast<std::int32_t>(((std::int64_t{index} - 1) >> (from - to)) + 1);
+}
 
 std::vector<WideBucket> ExpandBuckets(const std::vector<Histogram::Span>& spans, const std::vector<double>& buckets) {
   std::vector<WideBucket> out;

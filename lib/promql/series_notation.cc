@@ -192,7 +192,11 @@ class SeriesParser {
       return true;
     }
     switch (key.type) {
-      case TokenType::kSchemaDesc: h->schema = integer; break;
+      case TokenType::kSchemaDesc:
+        // -9 to 52 is what upstream calls known, of which it has use for -4 to 8.
+        if (integer != Histogram::kCustomSchema && (integer < -9 || integer > 52)) p_.Issue({0, 0}, "unknown histogram schema " + std::to_string(integer));
+        else h->schema = integer;
+        break;
       case TokenType::kOffsetDesc: *offset = integer; break;
       case TokenType::kNegativeOffsetDesc: *negative_offset = integer; break;
       case TokenType::kSumDesc: h->sum = number; break;

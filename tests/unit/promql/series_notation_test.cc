@@ -57,6 +57,8 @@ BOOST_AUTO_TEST_CASE(series_errors) {
       {"m 1x1000000", "1:5: parse error: more than 1000000 values in a series"},                  // ours
       {"m _x999999 {{}}x999999", "1:17: parse error: more than 1000000 values in a series"},      // ours
       {"m {{schema:99999999999}}", "1:12: parse error: number in histogram description out of range"},  // ours
+      {"m {{schema:81}}", "1:1: parse error: unknown histogram schema 81"},  // ours
+      {"m {{schema:-10}}", "1:1: parse error: unknown histogram schema -10"},  // ours
   };
   for (const auto& row : kRows) BOOST_TEST_CONTEXT("in=" << row.in) {
       const auto got = ParseSeriesDescription(row.in);
