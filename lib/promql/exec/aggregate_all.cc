@@ -53,12 +53,14 @@ Result<void> QuantileOperator::Compute(QueryContext& context) {
     if (!input[i].histograms.empty()) context.annotations().Info("ignored histogram in quantile aggregation", expr_.expr->pos);
   }
   std::vector<double> values;
+  Pacer pacer(context);
   for (std::size_t g = 0; g < members.size(); ++g) {
     PROM_TRY(context.Check());
     StepColumn& out = columns_.emplace_back();
     out.Reset(grid_.steps);
     bool drop_name = false;
     for (std::size_t k = 0; k < grid_.steps; ++k) {
+      if (!pacer.Spend(100 * members[g].size())) return pacer.status();
       values.clear();
       for (std::size_t i : members[g]) {
         if (input[i].Has(k)) values.push_back(input[i].values[k]);
