@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <limits>
 #include <mutex>
 #include <set>
@@ -222,6 +223,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   void Dispatch() {
+    if (server_->stopping) return Close();  // no worker takes it any more
     const auto& message = parser_->get();
     HttpRequest request;
     request.method = std::string(message.method_string());
@@ -519,7 +521,10 @@ HttpServer::~HttpServer() { Stop(); }
 
 void HttpServer::Stop() {
   if (impl_->stopping.exchange(true)) return;
-  asio::post(impl_->io, [impl = impl_] {
+  // Waited for: what the network thread does afterwards knows that no worker may be given work, which would never be
+  // done and keep its session for ever.
+  std::promise<void> told;
+  asio::post(impl_->io, [impl = impl_, &told] {
     beast::error_code ignored;
     for (auto& acceptor : impl->acceptors) acceptor->close(ignored);
     impl->timer.cancel();
@@ -528,7 +533,9 @@ void HttpServer::Stop() {
     const std::set<Impl::Session*> sessions = impl->sessions;
     for (Impl::Session* session : sessions)
       if (impl->sessions.count(session) > 0) session->Close();
+    told.set_value();
   });
+  told.get_future().wait();
   impl_->workers.join();
   impl_->work.reset();
   if (impl_->network.joinable()) impl_->network.join();
