@@ -126,7 +126,8 @@ ShortestDecimal ToShortest(double v) {
   const int k = closer ? FloorLog10ThreeQuartersPow2(q) : FloorLog10Pow2(q);
   const int h = q + FloorLog2Pow10(-k) + 1;
   const Power& power = powers[static_cast<std::size_t>(-k - kMinPower)];
-  if (const auto quick = FromOneProduct(power, c << h, h, k); quick && !closer) return WithoutZeros(*quick);
+  if (!closer)
+    if (const auto quick = FromOneProduct(power, c << h, h, k)) return WithoutZeros(*quick);
   const std::uint64_t lower = RoundToOdd(power, (4 * c - 2 + closer) << h) + ends_excluded;
   const std::uint64_t value = RoundToOdd(power, (4 * c) << h);
   const std::uint64_t upper = RoundToOdd(power, (4 * c + 2) << h) - ends_excluded;

@@ -27,8 +27,8 @@ class LabelSubset {
   std::string buffer_;
 };
 
-// Numbers different byte strings, as Labels::bytes() gives them, from 0 in order of their first coming. Holds 24 bytes
-// and, if it copies, the text of each.
+// Numbers different byte strings, as Labels::bytes() gives them, from 0 in order of their first coming. Holds 32 to 48
+// bytes of each and, if it copies, the text.
 class LabelNumbers {
  public:
   struct Number {

@@ -1,7 +1,7 @@
 #include "store/epoch_source.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <unordered_map>
 
 #include "store/head_snapshot.h"
@@ -71,23 +71,20 @@ class EpochSource : public BlockSource {
   bool Hide(std::string_view label_bytes, const Tombstones& deleted) {
     const auto labels = Labels::FromBytes(label_bytes);
     if (!labels) return false;
-    const auto [it, fresh] = number_of_.try_emplace(HiddenOf(*labels, deleted), static_cast<std::uint32_t>(hidden_.size()));
-    if (fresh) hidden_.push_back(it->first);
-    hidden_of_.push_back(it->second);
+    hidden_of_.push_back(&*hidden_.insert(HiddenOf(*labels, deleted)).first);
     return true;
   }
   const HiddenRanges& HiddenIn(std::uint32_t id) const {
     static const HiddenRanges kNothing;
-    return id < hidden_of_.size() ? hidden_[hidden_of_[id]] : kNothing;
+    return id < hidden_of_.size() ? *hidden_of_[id] : kNothing;
   }
 
   std::shared_ptr<const HeadSnapshotImpl> snapshot_;
   IndexWriter index_;
   std::vector<std::uint32_t> ids_;  // by number
   // What is deleted: few different lists of ranges, and the one of each id. Empty: nothing is.
-  std::map<HiddenRanges, std::uint32_t> number_of_;
-  std::vector<HiddenRanges> hidden_;
-  std::vector<std::uint32_t> hidden_of_;
+  std::set<HiddenRanges> hidden_;
+  std::vector<const HiddenRanges*> hidden_of_;
 };
 
 }  // namespace
