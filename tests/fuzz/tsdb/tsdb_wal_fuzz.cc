@@ -11,21 +11,45 @@ namespace {
 using namespace prom::tsdb;
 
 void Decode(std::string_view record) {
-  std::vector<RefSeries> series;
-  std::vector<RefSample> samples;
-  std::vector<RefHistogram> histograms;
-  std::vector<RefTombstone> tombstones;
-  std::vector<RefExemplar> exemplars;
-  std::vector<RefMetadata> metadata;
-  std::vector<RefMarker> markers;
-  std::uint64_t invalid = 0;
-  (void)bool(DecodeSeries(record, &series));
-  (void)bool(DecodeSamples(record, &samples));
-  (void)bool(DecodeHistogramRecord(record, &histograms, &invalid));
-  (void)bool(DecodeTombstoneRecord(record, &tombstones));
-  (void)bool(DecodeExemplars(record, &exemplars));
-  (void)bool(DecodeMetadata(record, &metadata));
-  (void)bool(DecodeMmapMarkers(record, &markers));
+  if (record.empty()) return;
+  switch (static_cast<RecordType>(record[0])) {
+    case RecordType::kSeries: {
+      std::vector<RefSeries> series;
+      (void)bool(DecodeSeries(record, &series));
+      break;
+    }
+    case RecordType::kSamples:
+    case RecordType::kSamplesV2: {
+      std::vector<RefSample> samples;
+      (void)bool(DecodeSamples(record, &samples));
+      break;
+    }
+    case RecordType::kTombstones: {
+      std::vector<RefTombstone> tombstones;
+      (void)bool(DecodeTombstoneRecord(record, &tombstones));
+      break;
+    }
+    case RecordType::kExemplars: {
+      std::vector<RefExemplar> exemplars;
+      (void)bool(DecodeExemplars(record, &exemplars));
+      break;
+    }
+    case RecordType::kMmapMarkers: {
+      std::vector<RefMarker> markers;
+      (void)bool(DecodeMmapMarkers(record, &markers));
+      break;
+    }
+    case RecordType::kMetadata: {
+      std::vector<RefMetadata> metadata;
+      (void)bool(DecodeMetadata(record, &metadata));
+      break;
+    }
+    default: {
+      std::vector<RefHistogram> histograms;
+      std::uint64_t invalid = 0;
+      (void)bool(DecodeHistogramRecord(record, &histograms, &invalid));
+    }
+  }
 }
 
 }  // namespace
