@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -11,37 +12,74 @@ namespace prom {
 
 namespace {
 
-// Whether all bytes are ASCII that stands for itself; eight at a time.
-bool IsPlain(std::string_view s) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
-  // Bytes of w below n, or with the high bit set, have their high bit set; n <= 128.
-  const auto below = [](std::uint64_t w, std::uint64_t n) { return (w - kOnes * n) | w; };
-  const auto odd = [&](std::uint64_t w) { return (below(w, 0x20) | below(w ^ kOnes * '"', 1) | below(w ^ kOnes * '\\', 1)) & kHigh; };
-  std::uint64_t w = 0, found = 0;
-  std::size_t i = 0;
-  for (; i + 8 <= s.size(); i += 8) {
-    std::memcpy(&w, s.data() + i, 8);
-    found |= odd(w);
+// Sixteen bytes at a time; less at the end, overlapping what was copied before.
+using Bytes16 = signed char __attribute__((vector_size(16)));
+using Words2 = std::uint64_t __attribute__((vector_size(16)));
+
+template <typename T>
+T Load(const char* p) {
+  T v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <typename T>
+void Store(char* p, T v) {
+  std::memcpy(p, &v, sizeof v);
+}
+
+// Copies n bytes; true: all are ASCII that stands for itself in a JSON string.
+bool CopyPlain(char* to, const char* from, std::size_t n) {
+  const auto odd = [](Bytes16 v) { return (v < 0x20) | (v == '"') | (v == '\\'); };  // 0x80 and above are negative
+  Bytes16 found = {};
+  if (n >= 16) {
+    const auto copy = [&](std::size_t i) {
+      const auto v = Load<Bytes16>(from + i);
+      Store(to + i, v);
+      found |= odd(v);
+    };
+    for (std::size_t i = 0; i + 16 < n; i += 16) copy(i);
+    copy(n - 16);
+  } else {
+    constexpr std::uint64_t kPlain = 0x7878787878787878;
+    std::uint64_t low = kPlain, high = kPlain;
+    if (n >= 8) {
+      low = Load<std::uint64_t>(from);
+      high = Load<std::uint64_t>(from + n - 8);
+      Store(to, low);
+      Store(to + n - 8, high);
+    } else if (n >= 4) {
+      const auto first = Load<std::uint32_t>(from), last = Load<std::uint32_t>(from + n - 4);
+      low = std::uint64_t{last} << 32 | first;
+      Store(to, first);
+      Store(to + n - 4, last);
+    } else {
+      for (std::size_t i = 0; i < n; ++i) {
+        to[i] = from[i];
+        low = low << 8 | static_cast<unsigned char>(from[i]);
+      }
+    }
+    found = odd(std::bit_cast<Bytes16>(Words2{low, high}));
   }
-  if (i < s.size()) {
-    w = kOnes * 'x';
-    std::memcpy(&w, s.data() + i, s.size() - i);
-    found |= odd(w);
-  }
-  return found == 0;
+  const auto halves = std::bit_cast<Words2>(found);
+  return (halves[0] | halves[1]) == 0;
 }
 
 }  // namespace
 
+char* WritePlainJsonString(char* to, std::string_view s) {
+  *to = '"';
+  if (!CopyPlain(to + 1, s.data(), s.size())) return nullptr;
+  to[1 + s.size()] = '"';
+  return to + s.size() + 2;
+}
+
 void AppendJsonString(std::string* out, std::string_view s) {
   static constexpr char kHex[] = "0123456789abcdef";
-  if (IsPlain(s)) {
-    const std::size_t at = out->size();
-    out->resize(at + s.size() + 2, '"');
-    if (!s.empty()) std::memcpy(out->data() + at + 1, s.data(), s.size());
-    return;
-  }
-  out->push_back('"');
+  const std::size_t at = out->size();
+  out->resize(at + s.size() + 2, '"');
+  if (WritePlainJsonString(out->data() + at, s) != nullptr) return;
+  out->resize(at + 1);
   const bool valid = IsValidUtf8(s);
   std::size_t start = 0;
   for (std::size_t i = 0; i < s.size(); ++i) {

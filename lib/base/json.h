@@ -16,6 +16,9 @@ namespace prom {
 // Appends `s` quoted as JSON; invalid UTF-8 becomes U+FFFD. Like Go's encoder
 // with HTML escaping off.
 void AppendJsonString(std::string* out, std::string_view s);
+// The same into s.size() + 2 bytes at `to`, when no character of `s` is spelled with more bytes than it has; the end of
+// what was written, or null (and anything in those bytes).
+char* WritePlainJsonString(char* to, std::string_view s);
 
 class JsonWriter {
  public:

@@ -144,6 +144,24 @@ void AppendSeries(std::string* out, const ResultSeries& s, bool matrix, TimeText
 }  // namespace
 
 void AppendLabelsJson(std::string* out, const Labels& labels) {
+  // Most label sets are plain text: written into room for all of it. A label of at least four bytes gets four more.
+  const std::size_t start = out->size();
+  out->resize(start + 2 * labels.bytes().size() + 2);
+  char* to = out->data() + start;
+  *to++ = '{';
+  for (const Label l : labels) {
+    if ((to = WritePlainJsonString(to, l.name)) == nullptr) break;
+    *to++ = ':';
+    if ((to = WritePlainJsonString(to, l.value)) == nullptr) break;
+    *to++ = ',';
+  }
+  if (to != nullptr) {
+    if (!labels.empty()) --to;
+    *to++ = '}';
+    out->resize(static_cast<std::size_t>(to - out->data()));
+    return;
+  }
+  out->resize(start);
   out->push_back('{');
   bool first = true;
   for (const Label l : labels) {

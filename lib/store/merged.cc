@@ -66,13 +66,16 @@ class MergedSelection : public Selection {
 };
 
 void MergedSelection::Merge() {
+  constexpr std::size_t kRun = 64;
   std::vector<std::size_t> next(selections_.size(), 0);
   std::vector<std::uint32_t> left;  // selections with series left
-  std::size_t most = 0;
+  std::size_t most = 0, all = 0;
   for (std::uint32_t s = 0; s < selections_.size(); ++s) {
     if (selections_[s]->size() > 0) left.push_back(s);
     most = std::max(most, selections_[s]->size());
+    all += selections_[s]->size();
   }
+  sources_.reserve(all);
   labels_.reserve(most);
   starts_.reserve(most + 1);
   const auto head = [&](std::uint32_t s) -> const Labels& { return selections_[s]->labels(next[s]); };
@@ -91,10 +94,23 @@ void MergedSelection::Merge() {
     return order != 0 ? order > 0 : a > b;
   };
   while (!left.empty()) {
-    // Most series are in all sources: as long as that holds, equality is all that has to be looked at.
-    while (!left.empty() && std::all_of(left.begin() + 1, left.end(), [&](std::uint32_t s) { return head(s) == head(left[0]); })) {
-      begin_series(head(left[0]));
-      std::erase_if(left, [&](std::uint32_t s) { return !take(s); });
+    // Most series are in all sources: as long as that holds, equality is all that has to be looked at, source by source
+    // for some series at a time.
+    for (std::size_t same = kRun; same == kRun;) {
+      for (const std::uint32_t s : left) same = std::min(same, selections_[s]->size() - next[s]);
+      const Selection& first = *selections_[left[0]];
+      for (auto s = left.begin() + 1; s != left.end(); ++s) {
+        const Selection& other = *selections_[*s];
+        std::size_t n = 0;
+        while (n < same && first.labels(next[left[0]] + n) == other.labels(next[*s] + n)) ++n;
+        same = n;
+      }
+      for (std::size_t n = 0; n < same; ++n) {
+        begin_series(head(left[0]));
+        for (const std::uint32_t s : left) sources_.push_back({s, static_cast<std::uint32_t>(next[s]++)});
+      }
+      std::erase_if(left, [&](std::uint32_t s) { return next[s] == selections_[s]->size(); });
+      if (left.empty()) break;
     }
     std::make_heap(left.begin(), left.end(), after);
     for (int rounds = 1024; rounds > 0 && !left.empty(); --rounds) {

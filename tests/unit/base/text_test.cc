@@ -1,5 +1,8 @@
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <cstdio>
+
 #include "base/crc32c.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -51,4 +54,39 @@ BOOST_AUTO_TEST_CASE(json_round_trip) {
   BOOST_TEST(ParseJson("\"\\ud83d\\ude00\"")->text == "\U0001f600");
   for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "01x", "\"\x01\"", "nul", "1 2", "+1", "\"\\q\""}) BOOST_TEST_CONTEXT("in=" << bad) BOOST_TEST(!ParseJson(bad));
   BOOST_TEST(!ParseJson(std::string(100000, '[')));
+}
+
+// Every character at every place of texts of every length around what is looked at in one go.
+BOOST_AUTO_TEST_CASE(json_strings_of_every_length) {
+  for (std::size_t size = 0; size <= 40; ++size)
+    for (std::size_t at = 0; at < std::max<std::size_t>(size, 1); ++at)
+      for (int c = 0; c < 0x80; ++c) {
+        std::string text(size, 'a'), want = "[\"";
+        for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 26);
+        if (size > 0) text[at] = static_cast<char>(c);
+        for (const char x : text) {
+          if (x == '"' || x == '\\') {
+            want += '\\';
+            want += x;
+          } else if (static_cast<unsigned char>(x) < 0x20) {
+            static constexpr std::string_view kShort = "\b\t\n?\f\r", kLetters = "btn?fr";
+            char hex[8];
+            std::snprintf(hex, sizeof hex, "\\u%04x", static_cast<unsigned>(x));
+            if (const auto n = kShort.find(x); n != kShort.npos && x != '?') {
+              want += '\\';
+              want += kLetters[n];
+            } else {
+              want += hex;
+            }
+          } else {
+            want += x;
+          }
+        }
+        std::string out = "[", room(size + 2, '?');
+        AppendJsonString(&out, text);
+        BOOST_REQUIRE_EQUAL(out, want + "\"");
+        char* const end = WritePlainJsonString(room.data(), text);
+        BOOST_REQUIRE_EQUAL(end == nullptr, want.size() != size + 2);
+        if (end != nullptr) BOOST_REQUIRE_EQUAL(room, "\"" + text + "\"");
+      }
 }

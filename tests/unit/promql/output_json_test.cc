@@ -52,6 +52,23 @@ BOOST_AUTO_TEST_CASE(values) {
   for (const Row& row : kRows) BOOST_TEST_CONTEXT(row.want) BOOST_TEST(Value(row.v) == row.want);
 }
 
+// Names and values that are plain text, and ones that are not, at every place of the set.
+BOOST_AUTO_TEST_CASE(label_sets) {
+  const auto json = [](const Labels& labels) {
+    std::string out = "x";
+    AppendLabelsJson(&out, labels);
+    return out.substr(1);
+  };
+  const std::string long_text(300, 'l');
+  BOOST_TEST(json({}) == "{}");
+  BOOST_TEST(json({{"a", "b"}}) == R"({"a":"b"})");
+  BOOST_TEST(json({{"__name__", "up"}, {"a", long_text}, {"z", "1"}}) == R"({"__name__":"up","a":")" + long_text + R"(","z":"1"})");
+  BOOST_TEST(json({{"a", "\"1\""}, {"b", "2"}, {"c", "3"}}) == R"({"a":"\"1\"","b":"2","c":"3"})");
+  BOOST_TEST(json({{"a", "1"}, {"b", "\u00e9"}, {"c", "3"}}) == "{\"a\":\"1\",\"b\":\"\u00e9\",\"c\":\"3\"}");
+  BOOST_TEST(json({{"a", "1"}, {"b", "2"}, {"\\c\n", "3"}}) == R"({"\\c\n":"3","a":"1","b":"2"})");
+  BOOST_TEST(json({{"a", "1"}, {"b", std::string(40, '\x01')}}).size() == 2 + 8 + 3 + 1 + 2 + 6 * 40);
+}
+
 // Scalars are spelled with 'f' alone: never an exponent. Seen in Debian's prometheus 2.42.
 BOOST_AUTO_TEST_CASE(scalars) {
   BOOST_TEST(ScalarJson(0, 1e21) == "[0,\"1000000000000000000000\"]");
