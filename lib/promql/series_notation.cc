@@ -103,6 +103,9 @@ class SeriesParser {
     const PosRange pos = p_.token_.pos();
     Add({.histogram = shared(base), .reset_hint_set = hint}, 1);
     for (std::uint64_t i = 0; i < times; ++i) {
+      // Every sum is a histogram of its own: it counts for as many values as it holds.
+      summed_ += sizeof(Histogram) / sizeof(double) + base.positive_buckets.size() + base.negative_buckets.size() + base.custom_values.size();
+      if (!Room(summed_)) return false;
       if (base.schema > step.schema) {
         p_.Issue(pos, StringPrintf("error combining histograms: cannot merge from schema %d to %d", step.schema, base.schema));
         return true;
@@ -292,6 +295,7 @@ class SeriesParser {
 
   Parser p_;
   std::vector<SeriesValue>* values_ = nullptr;
+  std::uint64_t summed_ = 0;  // numbers in histograms that were summed up
   bool too_many_ = false;
 };
 

@@ -19,7 +19,8 @@
 
 namespace prom::promql {
 
-// More values than this are refused, so that "1x1000000000" does not fill memory.
+// More values than this are refused, so that "1x1000000000" does not fill memory. Of "{{...}}+{{...}}x1000" every histogram
+// counts as the numbers that it has.
 inline constexpr std::size_t kMaxSeriesValues = 1'000'000;
 
 struct SeriesValue {

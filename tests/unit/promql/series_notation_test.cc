@@ -65,6 +65,10 @@ BOOST_AUTO_TEST_CASE(series_errors) {
       BOOST_TEST_REQUIRE(!got);
       BOOST_TEST(got.error().message == row.want);
     }
+  // Forty thousand sums are too much; as many copies of one histogram are not.
+  BOOST_TEST((ParseSeriesDescription("m {{buckets:[5]}}+{{buckets:[1 2] offset:3}}x206666").error().code == Errc::kLimit));
+  BOOST_TEST(bool(ParseSeriesDescription("m {{buckets:[5]}}+{{buckets:[1 2] offset:3}}x10000")));
+  BOOST_TEST(bool(ParseSeriesDescription("m {{buckets:[5]}}x206666")));
   BOOST_TEST((ParseSeriesDescription("m 1x18446744073709551615").error().code == Errc::kLimit));
 }
 
