@@ -175,9 +175,15 @@ void Printer::At(const TimeModifiers& time) {
 }
 
 void Printer::Offset(const TimeModifiers& time) {
+  using Op = DurationExpr::Op;
   if (time.offset_expr) {
-    out_ += " offset ";
+    // What follows a signed number would belong to the whole expression: offset -+1 + 1 is offset (-1 + 1).
+    const DurationExpr* e = time.offset_expr.get();
+    while (!e->wrapped && (e->op == Op::kNeg || e->op == Op::kPos)) e = e->rhs.get();
+    const bool open = !e->wrapped && e->op >= Op::kAdd && e->op <= Op::kPow;
+    out_ += open ? " offset (" : " offset ";
     Duration(*time.offset_expr);
+    if (open) out_ += ')';
   } else if (time.offset_ms != 0) {
     out_ += time.offset_ms > 0 ? " offset " : " offset -";
     out_ += FormatDuration(time.offset_ms > 0 ? time.offset_ms : -time.offset_ms);

@@ -38,6 +38,10 @@ BOOST_AUTO_TEST_CASE(print_forms) {
       // Upstream's text of these does not parse, or not to the same tree.
       {"Inf ^ 2", "Inf ^ 2"},
       {"info(a, {})", "info(a, {})"},
+      {"a offset -+1 + 1", "a offset (-1 + 1)"},
+      {"a offset -+1 ^ 2", "a offset (-1 ^ 2)"},
+      {"a offset -1 + 1", "a offset -1s + 1"},
+      {"a offset -(1 + 1)", "a offset -(1 + 1)"},
   };
   for (const auto& row : kRows) BOOST_TEST_CONTEXT("in=" << row.in) {
       const ExprPtr e = Parse(row.in);
