@@ -53,8 +53,9 @@ class PrettyPrinter {
       case NodeKind::kSubquery: {
         // Upstream leaves out the indentation of a subquery that fits.
         if (Fits(e)) return OnOneLine(e, 0);
-        Node(*As<SubqueryExpr>(e).expr, level);
-        Printer(&out_, nullptr).SubqueryTail(As<SubqueryExpr>(e));
+        const Expr& inner = *As<SubqueryExpr>(e).expr;
+        Node(inner, level);
+        out_ += Line(e).substr(Line(inner).size());
         return;
       }
       case NodeKind::kUnary: {

@@ -11,8 +11,18 @@
 
 namespace prom::promql {
 
+namespace {
+
+bool IsArithmetic(BinaryOp op) { return op <= BinaryOp::kPow; }
+// Whatever follows these is a parenthesis or a comma.
+bool Encloses(NodeKind kind) { return kind == NodeKind::kCall || kind == NodeKind::kAggregate || kind == NodeKind::kParen; }
+
+}  // namespace
+
 void Printer::Print(const Expr& e) {
   const std::size_t start = out_.size();
+  const bool next = arithmetic_next_;
+  if (Encloses(e.kind)) arithmetic_next_ = false;
   switch (e.kind) {
     case NodeKind::kNumber: Number(As<NumberLiteral>(e).value, As<NumberLiteral>(e).is_duration); break;
     case NodeKind::kString: AppendQuoted(&out_, As<StringLiteral>(e).value); break;
@@ -38,7 +48,9 @@ void Printer::Print(const Expr& e) {
       break;
     }
     case NodeKind::kSubquery:
+      arithmetic_next_ = false;
       Print(*As<SubqueryExpr>(e).expr);
+      arithmetic_next_ = next;
       SubqueryTail(As<SubqueryExpr>(e));
       break;
     case NodeKind::kAggregate: {
@@ -75,15 +87,18 @@ void Printer::Print(const Expr& e) {
       out_ += ')';
       break;
   }
+  arithmetic_next_ = next;
   if (spans_ != nullptr) spans_->emplace(&e, std::pair(start, out_.size()));
 }
 
 // A chain of operators leans left, so its left sides are a loop, not levels of recursion.
 void Printer::Chain(const BinaryExpr& top) {
   const std::size_t start = out_.size();
+  const bool next = arithmetic_next_;
   std::vector<const BinaryExpr*> chain = {&top};
   while (chain.back()->lhs->kind == NodeKind::kBinary) chain.push_back(&As<BinaryExpr>(*chain.back()->lhs));
   const Expr& first = *chain.back()->lhs;
+  arithmetic_next_ = IsArithmetic(chain.back()->op);
   if (chain.back()->op == BinaryOp::kPow && first.kind == NodeKind::kNumber && As<NumberLiteral>(first).value == INFINITY) {
     // "+Inf ^ 2" would come back as a sign before Inf ^ 2.
     out_ += "Inf";
@@ -95,6 +110,7 @@ void Printer::Chain(const BinaryExpr& top) {
     out_ += ' ';
     OperatorHead(*chain.back());
     out_ += ' ';
+    arithmetic_next_ = chain.size() > 1 ? IsArithmetic(chain[chain.size() - 2]->op) : next;
     Print(*chain.back()->rhs);
     if (spans_ != nullptr) spans_->emplace(chain.back(), std::pair(start, out_.size()));
   }
@@ -177,11 +193,15 @@ void Printer::At(const TimeModifiers& time) {
 void Printer::Offset(const TimeModifiers& time) {
   using Op = DurationExpr::Op;
   if (time.offset_expr) {
-    // What follows a signed number would belong to the whole expression: offset -+1 + 1 is offset (-1 + 1).
     const DurationExpr* e = time.offset_expr.get();
+    while (!e->wrapped && e->op == Op::kPos) e = e->rhs.get();
+    const bool closed = e->wrapped;
     while (!e->wrapped && (e->op == Op::kNeg || e->op == Op::kPos)) e = e->rhs.get();
+    // offset -+1 + 1 is one expression, but -1 ends it; and (1) + 1 is one unless a sign is in front.
     const bool open = !e->wrapped && e->op >= Op::kAdd && e->op <= Op::kPow;
-    out_ += open ? " offset (" : " offset ";
+    out_ += " offset ";
+    if ((closed || open) && arithmetic_next_) out_ += '+';
+    if (open) out_ += '(';
     Duration(*time.offset_expr);
     if (open) out_ += ')';
   } else if (time.offset_ms != 0) {

@@ -34,6 +34,7 @@ class Printer {
 
   std::string& out_;
   NodeSpans* spans_;
+  bool arithmetic_next_ = false;  // +, -, *, /, % or ^ follows what is being printed
 };
 
 }  // namespace prom::promql

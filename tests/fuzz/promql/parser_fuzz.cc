@@ -1,5 +1,5 @@
 // Any bytes through every entry of the parser. What parses is printed, on one
-// line and on many, and must come back as the same text.
+// line and on many, and must come back as the same text of the same tree.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -22,10 +22,18 @@ void Fail(std::string_view what, std::string_view a, std::string_view b) {
   std::abort();
 }
 
-void Again(const std::string& text, const std::string& canonical, const ParseOptions& options) {
+// What is a part of what, whatever the whole is printed as.
+std::string Shape(const Expr& e) {
+  std::string out = ShortText(e) + "<";
+  ForEachChild(e, [&out](const Expr& child) { out += Shape(child) + ";"; });
+  return out + ">";
+}
+
+void Again(const std::string& text, const std::string& canonical, const std::string& shape, const ParseOptions& options) {
   const auto e = ParseExpr(text, options);
   if (!e) Fail("printed text does not parse", text, e.error().message);
   if (const std::string again = ToString(**e); again != canonical) Fail("printed text changed", canonical, again);
+  if (const std::string again = Shape(**e); again != shape) Fail("printed text is another tree", shape, again);
 }
 
 }  // namespace
@@ -44,8 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // "offset +(5)" is allowed without duration expressions and printed without the plus.
     ParseOptions again = options;
     again.duration_expressions = true;
-    Again(text, text, again);
-    Again(PrettyPrint(*e, 20), text, again);
+    const std::string shape = Shape(*e);
+    Again(text, text, shape, again);
+    Again(PrettyPrint(*e, 20), text, shape, again);
     if (const std::string copy = ToString(*Clone(*e)); copy != text) Fail("a copy is different", text, copy);
   }
   if (auto labels = ParseMetric(input); labels && input.size() > (1u << 30)) std::abort();

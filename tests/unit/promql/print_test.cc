@@ -42,6 +42,14 @@ BOOST_AUTO_TEST_CASE(print_forms) {
       {"a offset -+1 ^ 2", "a offset (-1 ^ 2)"},
       {"a offset -1 + 1", "a offset -1s + 1"},
       {"a offset -(1 + 1)", "a offset -(1 + 1)"},
+      {"a offset +(1 + 1) + 1", "a offset +(1 + 1) + 1"},
+      {"a offset (1 + 1) == 1", "a offset (1 + 1) == 1"},
+      {"(a offset +(1 + 1)) + 1", "(a offset (1 + 1)) + 1"},
+      {"a offset (1) @ 3 * 2", "a @ 3.000 offset +(1) * 2"},
+      {"a offset -+1 + 1 @ 3 / 2", "a @ 3.000 offset +(-1 + 1) / 2"},
+      {"1 ^ a offset +(1) ^ 2", "1 ^ a offset +(1) ^ 2"},
+      {"-a offset +(1) - b offset +(1) > c offset +(1)", "-a offset +(1) - b offset (1) > c offset (1)"},
+      {"sum(a offset +(1)) + 1", "sum(a offset (1)) + 1"},
   };
   for (const auto& row : kRows) BOOST_TEST_CONTEXT("in=" << row.in) {
       const ExprPtr e = Parse(row.in);
