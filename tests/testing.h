@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -25,6 +26,9 @@ constexpr int Rounds(int n) {
   return n;
 #endif
 }
+
+// CPU time of this process, which other work of the machine does not add to: for bounds that tell linear from quadratic.
+inline double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 // Upstream's test data: $PROMKIT_CONFORMANCE, or ../shared/conformance beside the source tree.
 inline std::string ConformanceDir() {
