@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/number.h"
 #include "base/strings.h"
 
@@ -16,26 +17,15 @@ namespace {
 using Bytes16 = signed char __attribute__((vector_size(16)));
 using Words2 = std::uint64_t __attribute__((vector_size(16)));
 
-template <typename T>
-T Load(const char* p) {
-  T v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-template <typename T>
-void Store(char* p, T v) {
-  std::memcpy(p, &v, sizeof v);
-}
-
 // Copies n bytes; true: all are ASCII that stands for itself in a JSON string.
 bool CopyPlain(char* to, const char* from, std::size_t n) {
   const auto odd = [](Bytes16 v) { return (v < 0x20) | (v == '"') | (v == '\\'); };  // 0x80 and above are negative
   Bytes16 found = {};
   if (n >= 16) {
     const auto copy = [&](std::size_t i) {
-      const auto v = Load<Bytes16>(from + i);
-      Store(to + i, v);
+      Bytes16 v;
+      std::memcpy(&v, from + i, sizeof v);
+      std::memcpy(to + i, &v, sizeof v);
       found |= odd(v);
     };
     for (std::size_t i = 0; i + 16 < n; i += 16) copy(i);
@@ -44,15 +34,15 @@ bool CopyPlain(char* to, const char* from, std::size_t n) {
     constexpr std::uint64_t kPlain = 0x7878787878787878;
     std::uint64_t low = kPlain, high = kPlain;
     if (n >= 8) {
-      low = Load<std::uint64_t>(from);
-      high = Load<std::uint64_t>(from + n - 8);
-      Store(to, low);
-      Store(to + n - 8, high);
+      low = LoadLe<std::uint64_t>(from);
+      high = LoadLe<std::uint64_t>(from + n - 8);
+      StoreLe(to, low);
+      StoreLe(to + n - 8, high);
     } else if (n >= 4) {
-      const auto first = Load<std::uint32_t>(from), last = Load<std::uint32_t>(from + n - 4);
+      const auto first = LoadLe<std::uint32_t>(from), last = LoadLe<std::uint32_t>(from + n - 4);
       low = std::uint64_t{last} << 32 | first;
-      Store(to, first);
-      Store(to + n - 4, last);
+      StoreLe(to, first);
+      StoreLe(to + n - 4, last);
     } else {
       for (std::size_t i = 0; i < n; ++i) {
         to[i] = from[i];

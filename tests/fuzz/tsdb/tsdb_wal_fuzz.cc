@@ -8,48 +8,30 @@
 
 namespace {
 
+using namespace prom;
 using namespace prom::tsdb;
+
+template <typename Item>
+void Read(Result<void> (*decode)(std::string_view, std::vector<Item>*), std::string_view record) {
+  std::vector<Item> items;
+  (void)bool(decode(record, &items));
+}
 
 void Decode(std::string_view record) {
   if (record.empty()) return;
   switch (static_cast<RecordType>(record[0])) {
-    case RecordType::kSeries: {
-      std::vector<RefSeries> series;
-      (void)bool(DecodeSeries(record, &series));
-      break;
-    }
+    case RecordType::kSeries: return Read(DecodeSeries, record);
     case RecordType::kSamples:
-    case RecordType::kSamplesV2: {
-      std::vector<RefSample> samples;
-      (void)bool(DecodeSamples(record, &samples));
-      break;
-    }
-    case RecordType::kTombstones: {
-      std::vector<RefTombstone> tombstones;
-      (void)bool(DecodeTombstoneRecord(record, &tombstones));
-      break;
-    }
-    case RecordType::kExemplars: {
-      std::vector<RefExemplar> exemplars;
-      (void)bool(DecodeExemplars(record, &exemplars));
-      break;
-    }
-    case RecordType::kMmapMarkers: {
-      std::vector<RefMarker> markers;
-      (void)bool(DecodeMmapMarkers(record, &markers));
-      break;
-    }
-    case RecordType::kMetadata: {
-      std::vector<RefMetadata> metadata;
-      (void)bool(DecodeMetadata(record, &metadata));
-      break;
-    }
-    default: {
-      std::vector<RefHistogram> histograms;
-      std::uint64_t invalid = 0;
-      (void)bool(DecodeHistogramRecord(record, &histograms, &invalid));
-    }
+    case RecordType::kSamplesV2: return Read(DecodeSamples, record);
+    case RecordType::kTombstones: return Read(DecodeTombstoneRecord, record);
+    case RecordType::kExemplars: return Read(DecodeExemplars, record);
+    case RecordType::kMmapMarkers: return Read(DecodeMmapMarkers, record);
+    case RecordType::kMetadata: return Read(DecodeMetadata, record);
+    default: break;  // histograms, and what no reader takes
   }
+  std::vector<RefHistogram> histograms;
+  std::uint64_t invalid = 0;
+  (void)bool(DecodeHistogramRecord(record, &histograms, &invalid));
 }
 
 }  // namespace
